@@ -1,0 +1,224 @@
+"""The Config function: the routes of scan configurations and of the tokens that open feeds and pages."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging import correlation_paths
+
+from ecr_rescan.core import keys
+from ecr_rescan.core.checks import Checks
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.errors import DocumentError, InvalidRequestError, NotFoundError, StoreError
+from ecr_rescan.core.times import to_text
+from ecr_rescan.core.tokens import RANDOM_BYTES
+from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime.api import base_url, create_api, json_response, read_json
+from ecr_rescan.runtime.configs import ConfigurationService, Written, warnings
+from ecr_rescan.runtime.observability import logger
+
+# The next tick is at most five minutes away; a scan, and the batch that its event waits in, take the rest.
+FIRST_RESULTS_WITHIN = timedelta(minutes=10)
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1000
+
+app = create_api()
+
+
+@app.get("/configs")
+def list_configurations() -> Response[str]:
+    """Every configuration, or a page of them."""
+    query = app.current_event.query_string_parameters
+    after = query.get("after", "")
+    if after and not keys.is_configuration_id(after):
+        raise InvalidRequestError("after: must be the id of a configuration")
+    limit = _limit(query.get("limit", str(DEFAULT_PAGE)))
+    page = _service().page(after=after, limit=limit)
+    if page.problems:
+        logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems])
+    headers = {}
+    if page.more:
+        following = urlencode({"limit": limit, "after": page.configurations[-1].id})
+        headers["Link"] = f'<{_base_url()}/configs?{following}>; rel="next"'
+    return json_response(HTTPStatus.OK, [_view(entry) for entry in page.configurations], headers=headers)
+
+
+@app.post("/configs")
+def add_configuration() -> Response[str]:
+    """Create a configuration under an id of our own."""
+    body = read_json(app.current_event)
+    return _created(
+        _service().add(body, id=str(uuid.uuid4()), now=clock.now(), random_bytes=secrets.token_bytes(RANDOM_BYTES))
+    )
+
+
+@app.get("/configs/<configuration_id>")
+def get_configuration(configuration_id: str) -> Response[str]:
+    """One configuration."""
+    found = _service().get(_checked_id(configuration_id))
+    return json_response(HTTPStatus.OK, _view(found.configuration), headers={"ETag": found.etag})
+
+
+@app.put("/configs/<configuration_id>")
+def replace_configuration(configuration_id: str) -> Response[str]:
+    """Change a configuration, or create it under an id of the caller's choice."""
+    written = _service().replace(
+        _checked_id(configuration_id),
+        read_json(app.current_event),
+        if_match=_if_match(),
+        create=_create_only(),
+        now=clock.now(),
+        random_bytes=secrets.token_bytes(RANDOM_BYTES),
+    )
+    if written.token is not None:
+        return _created(written)
+    view = _view(written.configuration) | {"warnings": _warnings(written.configuration)}
+    return json_response(HTTPStatus.OK, view, headers={"ETag": written.etag})
+
+
+@app.delete("/configs/<configuration_id>")
+def remove_configuration(configuration_id: str) -> Response[str]:
+    """Remove a configuration; its feed is gone at once."""
+    _service().remove(_checked_id(configuration_id), if_match=_if_match())
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+@app.get("/configs/<configuration_id>/tokens")
+def list_feed_tokens(configuration_id: str) -> Response[str]:
+    """The tokens of a configuration, by name."""
+    return _list_tokens(_tokens_key(configuration_id))
+
+
+@app.post("/configs/<configuration_id>/tokens")
+def add_feed_token(configuration_id: str) -> Response[str]:
+    """One more token for a configuration."""
+    key = _tokens_key(configuration_id)
+    return _add_token(key, f"/configs/{configuration_id}/tokens", "feed_url", f"/findings/{configuration_id}")
+
+
+@app.delete("/configs/<configuration_id>/tokens/<name>")
+def revoke_feed_token(configuration_id: str, name: str) -> Response[str]:
+    """Revoke a token of a configuration."""
+    return _revoke_token(_tokens_key(configuration_id), name)
+
+
+@app.get("/dashboard/tokens")
+def list_dashboard_tokens() -> Response[str]:
+    """The tokens of the dashboard, by name."""
+    return _list_tokens(keys.DASHBOARD_TOKENS)
+
+
+@app.post("/dashboard/tokens")
+def add_dashboard_token() -> Response[str]:
+    """One more token for the dashboard."""
+    return _add_token(keys.DASHBOARD_TOKENS, "/dashboard/tokens", "dashboard_url", "/dashboard")
+
+
+@app.delete("/dashboard/tokens/<name>")
+def revoke_dashboard_token(name: str) -> Response[str]:
+    """Revoke a token of the dashboard."""
+    return _revoke_token(keys.DASHBOARD_TOKENS, name)
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, clear_state=True)
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an API Gateway request."""
+    return app.resolve(event, context)
+
+
+def _service() -> ConfigurationService:
+    return ConfigurationService(wiring.configurations(), wiring.token_sets(), wiring.settings())
+
+
+def _base_url() -> str:
+    """The API's URL for this request, kept for the links in messages."""
+    url = base_url(app.current_event)
+    try:
+        wiring.deployment().remember(url)
+    except (StoreError, DocumentError):
+        logger.warning("the base URL could not be stored", exc_info=True)
+    return url
+
+
+def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[str, object]:
+    return configuration.to_wire() | {"feed_url": _with_token(f"/findings/{configuration.id}", token)}
+
+
+def _with_token(path: str, token: str | None) -> str:
+    return f"{_base_url()}{path}" + (f"?token={token}" if token else "")
+
+
+def _created(written: Written) -> Response[str]:
+    configuration = written.configuration
+    view = _view(configuration, written.token) | {
+        "first_results": {"expected_by": to_text(clock.now() + FIRST_RESULTS_WITHIN)},
+        "warnings": _warnings(configuration),
+    }
+    headers = {"Location": f"{_base_url()}/configs/{configuration.id}", "ETag": written.etag}
+    return json_response(HTTPStatus.CREATED, view, headers=headers)
+
+
+def _warnings(configuration: ScanConfiguration) -> list[str]:
+    return warnings(configuration, account_id=wiring.settings().account_id, today=clock.now().date())
+
+
+def _list_tokens(key: str) -> Response[str]:
+    tokens = wiring.token_sets().get(key).tokens
+    view = [{"name": kept.name, "created": to_text(kept.created), "prefix": kept.prefix} for kept in tokens]
+    return json_response(HTTPStatus.OK, view)
+
+
+def _add_token(key: str, collection: str, url_name: str, path: str) -> Response[str]:
+    name = _token_name(read_json(app.current_event))
+    now = clock.now()
+    token = wiring.token_sets().add(key, name, random_bytes=secrets.token_bytes(RANDOM_BYTES), now=now)
+    view = {"name": name, "created": to_text(now), "token": token, url_name: _with_token(path, token)}
+    return json_response(HTTPStatus.CREATED, view, headers={"Location": f"{_base_url()}{collection}/{name}"})
+
+
+def _revoke_token(key: str, name: str) -> Response[str]:
+    wiring.token_sets().revoke(key, name)
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _token_name(body: object) -> str:
+    checks = Checks(body if isinstance(body, dict) else {})
+    name = checks.text("name", longest=32, required=True)
+    checks.only(("name",))
+    if name is None or checks.faults:
+        raise InvalidRequestError("; ".join(f"{f.field}: {f.problem}" for f in checks.faults), checks.faults)
+    return name
+
+
+def _tokens_key(configuration_id: str) -> str:
+    return _service().tokens_key(_checked_id(configuration_id))
+
+
+def _checked_id(configuration_id: str) -> str:
+    if not keys.is_configuration_id(configuration_id):
+        raise NotFoundError(f"configuration {configuration_id[:64]}")
+    return configuration_id
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= LARGEST_PAGE):
+        raise InvalidRequestError(f"limit: must be a whole number from 1 to {LARGEST_PAGE}")
+    return int(text)
+
+
+def _if_match() -> list[str] | None:
+    header = app.current_event.headers.get("If-Match")
+    return None if header is None else [etag.strip() for etag in header.split(",")]
+
+
+def _create_only() -> bool:
+    header = app.current_event.headers.get("If-None-Match")
+    if header not in (None, "*"):
+        raise InvalidRequestError("If-None-Match: only * is understood, to create what is not there")
+    return header is not None

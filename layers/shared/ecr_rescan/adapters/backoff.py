@@ -1,0 +1,124 @@
+"""Calls to ECR with our own retries: botocore's take LimitExceededException for a throttle, and it never is one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+
+from ecr_rescan.core.normalise import MAX_DETAIL, MAX_NAME, bounded
+
+ATTEMPTS = 6
+BASE_DELAY_SECONDS = 0.25
+MAX_DELAY_SECONDS = 8.0
+
+THROTTLES = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottleException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "429",
+    }
+)
+"""Codes of a request rate that was exceeded; ECR models none of them (Amazon ECR User Guide, common errors)."""
+
+_SERVER_ERRORS = frozenset({"ServerException", "InternalFailure", "InternalServerError", "ServiceUnavailable"})
+
+
+class CallFailedError(Exception):
+    """A call that failed for good. Stays inside the adapters.
+
+    Attributes:
+        code: ECR's error code; for a connection that failed, the name of botocore's exception.
+        message: ECR's own words, bounded in size.
+        maybe_done: an attempt may have been carried out although its reply was no success.
+    """
+
+    def __init__(self, code: str, message: str, *, maybe_done: bool) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.maybe_done = maybe_done
+
+
+class PatientClient:
+    """A boto3 client behind retries with exponential back-off and jitter, counted attempt by attempt.
+
+    The client itself must make one attempt per call (``total_max_attempts`` 1), or the retries multiply. Retried are
+    throttles, server errors and failed connections. ``calls`` counts what was sent, by ECR's operation name.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        sleep: Callable[[float], None],
+        chance: Callable[[], float],
+        seconds_left: Callable[[], float],
+    ) -> None:
+        self.client = client
+        self.calls: Counter[str] = Counter()
+        self._sleep = sleep
+        self._chance = chance
+        self._seconds_left = seconds_left
+        self._lock = threading.Lock()
+
+    def call(self, operation: str, *, resend_lost: bool = True, **parameters: Any) -> dict[str, Any]:
+        """Call an operation by ECR's name for it.
+
+        Args:
+            operation: such as ``DescribeImages``.
+            resend_lost: whether to send again what got no reply at all, and so may have been carried out.
+            parameters: as boto3 takes them.
+
+        Raises:
+            CallFailedError: refused, or still failing after the retries or at the deadline.
+        """
+        method: Callable[..., dict[str, Any]] = getattr(self.client, xform_name(operation))
+        maybe_done = False
+        attempt = 1
+        while True:
+            with self._lock:
+                self.calls[operation] += 1
+            try:
+                return method(**parameters)
+            except ClientError as error:
+                code = str(error.response.get("Error", {}).get("Code", ""))
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                message = str(error.response.get("Error", {}).get("Message", ""))
+                failed_inside = status >= 500 or code in _SERVER_ERRORS
+                again = failed_inside or status == 429 or code in THROTTLES
+                maybe_done |= failed_inside and code not in THROTTLES
+                cause: Exception = error
+            except (BotoCoreError, ResponseParserError) as error:
+                code, message, cause = type(error).__name__, str(error), error
+                lost = isinstance(error, BotoConnectionError | HTTPClientError | ResponseParserError)
+                again = lost and resend_lost
+                maybe_done |= lost
+            delay = self._delay(attempt)
+            if not again or attempt == ATTEMPTS or delay >= self._seconds_left():
+                raise CallFailedError(
+                    bounded(code, MAX_NAME), bounded(message, MAX_DETAIL), maybe_done=maybe_done
+                ) from cause
+            self._sleep(delay)
+            attempt += 1
+
+    def _delay(self, attempt: int) -> float:
+        # Half of it is chance, so that workers that were throttled together don't come back together.
+        ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** (attempt - 1))
+        return ceiling * (0.5 + 0.5 * self._chance())

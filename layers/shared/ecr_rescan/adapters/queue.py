@@ -1,0 +1,62 @@
+"""Amazon SQS: the events queue, as far as the service asks itself for results and sees how far behind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecr_rescan.core.errors import MessageError
+from ecr_rescan.core.events import ResultAsked, ask_message
+
+MESSAGES_PER_BATCH = 10
+"""The most messages of one SendMessageBatch (SQS API reference)."""
+
+
+class EventsQueue:
+    """The queue that events and the service's own asks come through."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        """Wrap a boto3 SQS client and the queue's URL."""
+        self._client = client
+        self._url = url
+
+    def ask(self, asks: Iterable[ResultAsked]) -> list[ResultAsked]:
+        """Ask for results; the asks that SQS did not take are returned, in their order.
+
+        Raises:
+            MessageError: a whole batch failed. Asks before it were sent; asking twice does no harm.
+        """
+        waiting = list(asks)
+        refused = []
+        for start in range(0, len(waiting), MESSAGES_PER_BATCH):
+            batch = waiting[start : start + MESSAGES_PER_BATCH]
+            reply = self._call(
+                "send_message_batch",
+                Entries=[{"Id": str(number), "MessageBody": ask_message(ask)} for number, ask in enumerate(batch)],
+            )
+            failed = {entry["Id"] for entry in reply.get("Failed", ())}
+            refused += [ask for number, ask in enumerate(batch) if str(number) in failed]
+        return refused
+
+    def backlog(self) -> int:
+        """About how many messages wait to be received (SQS API reference, ApproximateNumberOfMessages).
+
+        Raises:
+            MessageError: SQS could not be asked.
+        """
+        name = "ApproximateNumberOfMessages"
+        return int(self._call("get_queue_attributes", AttributeNames=[name])["Attributes"][name])
+
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        try:
+            return getattr(self._client, operation)(QueueUrl=self._url, **parameters)
+        except ClientError as error:
+            raise MessageError(self._name, error.response["Error"].get("Code", "")) from error
+        except BotoCoreError as error:
+            raise MessageError(self._name, type(error).__name__) from error
+
+    @property
+    def _name(self) -> str:
+        return self._url.rpartition("/")[2]

@@ -1,0 +1,238 @@
+"""The image ledger of a repository: which images it holds, when each was scanned, and when each is due.
+
+Written by StartScan alone, at every claim and every completion; the findings themselves are in ``findings``.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
+from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.times import from_text, to_text
+
+SCHEMA = 1
+
+INDEX_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+"""Image indexes: never scanned themselves, their children are (Amazon Inspector User Guide, scanning ECR)."""
+
+IMAGE_CONFIG_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.docker.container.image.v1+json",
+        "application/vnd.oci.image.config.v1+json",
+    }
+)
+"""artifactMediaType of what can be scanned; a Helm chart or a signature has another."""
+
+
+class ScanState(enum.StrEnum):
+    """What people see of a manifest's newest scan. None of them reads as "no vulnerabilities"."""
+
+    NEVER_SCANNED = "NEVER_SCANNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    UNSUPPORTED = "UNSUPPORTED"
+    ARCHIVED = "ARCHIVED"
+    EXPIRED = "EXPIRED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(slots=True)
+class ManifestRecord:
+    """What is known of one scannable manifest's scans.
+
+    ``claimed_at``: a start was about to be sent, so it may have been accepted; the 24 hours run from it until a
+    completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``retry_at``: not
+    to be touched before (a cool-down). ``asked``: how often an overdue result was asked for, ``asked_at`` when last.
+    ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans without a result.
+    """
+
+    platform: str | None = None
+    state: ScanState = ScanState.NEVER_SCANNED
+    reason: str = ""
+    looked_up: bool = False
+    claimed_at: datetime | None = None
+    completed_at: datetime | None = None
+    scan_type: ScanType | None = None
+    counts: dict[Severity, int] = field(default_factory=dict)
+    retry_at: datetime | None = None
+    failures: int = 0
+    asked: int = 0
+    asked_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class LedgerImage:
+    """An image of the repository: tagged, or a child of a tagged index.
+
+    ``tags``: tag → since when it is known to name this image. ``children``: for an index, digest → platform of its
+    scannable manifests, resolved once (None: not yet).
+    """
+
+    pushed_at: datetime
+    tags: dict[str, datetime] = field(default_factory=dict)
+    media_type: str = ""
+    artifact_type: str = ""
+    archived: bool = False
+    children: dict[str, str | None] | None = None
+    problem: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether its children are scanned in its place."""
+        return self.media_type in INDEX_MEDIA_TYPES
+
+    @property
+    def is_scannable(self) -> bool:
+        """Whether ECR scans artifacts of this kind; where ECR names no kind, it is tried."""
+        return not self.artifact_type or self.artifact_type in IMAGE_CONFIG_MEDIA_TYPES
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
+
+    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
+    """
+
+    registry: str
+    region: str
+    repository: str
+    since: datetime
+    listed_at: datetime | None = None
+    missing_since: datetime | None = None
+    problem: str = ""
+    images: dict[str, LedgerImage] = field(default_factory=dict)
+    manifests: dict[str, ManifestRecord] = field(default_factory=dict)
+
+    def manifests_of(self, digest: str) -> dict[str, str | None]:
+        """The scannable manifests behind an image, digest → platform: itself, or an index's resolved children."""
+        image = self.images[digest]
+        if image.is_index:
+            return image.children or {}
+        return {digest: None}
+
+    def to_json(self) -> bytes:
+        """The document's one and only form: the same content gives the same bytes."""
+        wire = {
+            "schema": SCHEMA,
+            "registry": self.registry,
+            "region": self.region,
+            "repository": self.repository,
+            "since": to_text(self.since),
+            "listed_at": _text(self.listed_at),
+            "missing_since": _text(self.missing_since),
+            "problem": self.problem,
+            "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
+            "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
+        }
+        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, key: str, body: bytes) -> Ledger:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            UnknownSchemaError: another version of the service wrote it.
+            DocumentError: it is no image ledger.
+        """
+        try:
+            wire = json.loads(body)
+            if wire["schema"] != SCHEMA:
+                raise UnknownSchemaError(key, wire["schema"])
+            return cls(
+                registry=wire["registry"],
+                region=wire["region"],
+                repository=wire["repository"],
+                since=from_text(wire["since"]),
+                listed_at=_moment(wire.get("listed_at")),
+                missing_since=_moment(wire.get("missing_since")),
+                problem=wire.get("problem", ""),
+                images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
+                manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise DocumentError(key, f"is no image ledger: {error!r}") from error
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else to_text(moment)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else from_text(text)
+
+
+def _compact(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value not in (None, "", {}, 0, False)}
+
+
+def _image_to_wire(image: LedgerImage) -> dict[str, Any]:
+    wire = _compact(
+        pushed_at=to_text(image.pushed_at),
+        tags={tag: to_text(since) for tag, since in sorted(image.tags.items())},
+        media_type=image.media_type,
+        artifact_type=image.artifact_type,
+        archived=image.archived,
+        problem=image.problem,
+    )
+    if image.children is not None:
+        wire["children"] = dict(sorted(image.children.items()))
+    return wire
+
+
+def _image_from_wire(wire: dict[str, Any]) -> LedgerImage:
+    return LedgerImage(
+        pushed_at=from_text(wire["pushed_at"]),
+        tags={tag: from_text(since) for tag, since in wire.get("tags", {}).items()},
+        media_type=wire.get("media_type", ""),
+        artifact_type=wire.get("artifact_type", ""),
+        archived=wire.get("archived", False),
+        children=wire.get("children"),
+        problem=wire.get("problem", ""),
+    )
+
+
+def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
+    return _compact(
+        platform=record.platform,
+        state=record.state.value,
+        reason=record.reason,
+        looked_up=record.looked_up,
+        claimed_at=_text(record.claimed_at),
+        completed_at=_text(record.completed_at),
+        scan_type=record.scan_type,
+        counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
+        retry_at=_text(record.retry_at),
+        failures=record.failures,
+        asked=record.asked,
+        asked_at=_text(record.asked_at),
+    )
+
+
+def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
+    return ManifestRecord(
+        platform=wire.get("platform"),
+        state=ScanState(wire["state"]),
+        reason=wire.get("reason", ""),
+        looked_up=wire.get("looked_up", False),
+        claimed_at=_moment(wire.get("claimed_at")),
+        completed_at=_moment(wire.get("completed_at")),
+        scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
+        counts={Severity(severity): count for severity, count in wire.get("counts", {}).items()},
+        retry_at=_moment(wire.get("retry_at")),
+        failures=wire.get("failures", 0),
+        asked=wire.get("asked", 0),
+        asked_at=_moment(wire.get("asked_at")),
+    )

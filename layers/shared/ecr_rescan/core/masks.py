@@ -1,0 +1,58 @@
+"""Sets of manifests as bits of an int, written in documents as ranges (``0-12,15``) that a person can read.
+
+A finding of a large repository affects hundreds of images; as bits, "is any of them selected?" is one operation.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+
+_RANGES = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)
+
+
+def bits(mask: int) -> Iterator[int]:
+    """The positions in a mask, lowest first."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def mask_of(positions: Iterable[int]) -> int:
+    """The mask of some positions."""
+    mask = 0
+    for position in positions:
+        mask |= 1 << position
+    return mask
+
+
+def to_ranges(mask: int) -> str:
+    """``0-12,15`` for a mask; an empty string for none."""
+    ranges = []
+    start = 0
+    while mask:
+        skip = (mask & -mask).bit_length() - 1
+        mask >>= skip
+        start += skip
+        run = (~mask & (mask + 1)).bit_length() - 1
+        ranges.append(str(start) if run == 1 else f"{start}-{start + run - 1}")
+        mask >>= run
+        start += run
+    return ",".join(ranges)
+
+
+@functools.lru_cache(maxsize=8192)
+def from_ranges(text: str) -> int:
+    """Read what ``to_ranges`` wrote; ValueError for anything else."""
+    if text and not _RANGES.fullmatch(text):
+        raise ValueError(f"{text[:100]!r} is no set of positions")
+    mask = 0
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        low, high = int(first), int(last or first)
+        if low > high:
+            raise ValueError(f"{part!r} is no range of positions")
+        mask |= ((1 << (high - low + 1)) - 1) << low
+    return mask

@@ -1,0 +1,23 @@
+"""Instants on the wire and in documents: aware UTC, whole seconds, ISO 8601 with a Z."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """The instant in UTC without its fraction: what documents, feeds and answers show."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def to_text(moment: datetime) -> str:
+    """``2026-11-23T18:00:00Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_text(text: str) -> datetime:
+    """Read what ``to_text`` wrote, or any ISO 8601 instant with an offset; ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return moment.astimezone(UTC)

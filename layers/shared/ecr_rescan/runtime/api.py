@@ -1,0 +1,292 @@
+"""What every HTTP function shares: routing, error answers, headers, and the base URL. HTTP numbers of errors live here.
+
+::
+
+    app = create_api()
+
+    @app.get("/configs/<configuration_id>")
+    def get_configuration(configuration_id: str) -> Response: ...
+
+    def lambda_handler(event, context):
+        return app.resolve(event, context)
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+from ecr_rescan.core.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    DocumentError,
+    EcrRescanError,
+    InvalidConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    NotReadyError,
+    StoreError,
+    TooManyTokensError,
+    UnauthorizedError,
+)
+from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime.observability import logger
+
+JSON = "application/json"
+LARGEST_BODY_BYTES = 256 * 1024
+
+_DEFAULT_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PARAMETER = re.compile(r"{(\w+)}")
+
+# The first that fits counts, so subclasses come before what they refine.
+_ANSWERS: tuple[tuple[type[EcrRescanError], HTTPStatus, str], ...] = (
+    (InvalidConfigurationError, HTTPStatus.BAD_REQUEST, "InvalidConfiguration"),
+    (TooManyTokensError, HTTPStatus.BAD_REQUEST, "TooManyTokens"),
+    (InvalidRequestError, HTTPStatus.BAD_REQUEST, "InvalidRequest"),
+    (UnauthorizedError, HTTPStatus.UNAUTHORIZED, "Unauthorized"),
+    (NotFoundError, HTTPStatus.NOT_FOUND, "NotFound"),
+    (AlreadyExistsError, HTTPStatus.CONFLICT, "AlreadyExists"),
+    (ConflictError, HTTPStatus.CONFLICT, "Conflict"),
+    (DocumentError, HTTPStatus.INTERNAL_SERVER_ERROR, "UnreadableDocument"),
+    (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "NotReady"),
+    (StoreError, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
+    (EcrRescanError, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
+)
+# What these know is for the log: they name objects of the bucket and repeat what is in them.
+_GENERIC = {
+    "UnreadableDocument": "A stored document can't be used; the log says which and why.",
+    "StoreUnavailable": "The record can't be reached; try again in a moment.",
+    "InternalError": "The request failed inside the service; the log says why.",
+}
+
+
+class HttpError(EcrRescanError):
+    """A trouble of the exchange rather than of the service: its status, and headers that belong to it."""
+
+    def __init__(
+        self, status: HTTPStatus, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+class Api(APIGatewayRestResolver):
+    """The resolver of a function behind the REST API.
+
+    Unlike its parent it answers HEAD wherever GET is, 405 with ``Allow`` for a path that is known by other methods, and
+    finds routes under a custom domain's base path; it logs one line for each request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._methods: defaultdict[str, set[str]] = defaultdict(set)
+
+    def route(self, rule: str, method: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Register a handler, as the parent does, and remember its methods."""
+        self._methods[rule].update([method] if isinstance(method, str) else method)
+        return super().route(rule, method, *args, **kwargs)
+
+    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer an API Gateway proxy event."""
+        request = {**event, "path": _routed_path(event)}
+        head = request["httpMethod"] == "HEAD"
+        if head:
+            request["httpMethod"] = "GET"
+        response = super().resolve(request, context)
+        headers = response["multiValueHeaders"]
+        for name, value in _DEFAULT_HEADERS.items():
+            headers.setdefault(name, [value])
+        if head:
+            response["body"] = ""
+        # Neither the path nor the query: a token may be in them.
+        logger.info(
+            "answered",
+            method=event["httpMethod"],
+            route=event.get("resource"),
+            status=response["statusCode"],
+            s3_calls=wiring.take_calls(),
+        )
+        return response
+
+    def allowed_methods(self, path: str) -> list[str]:
+        """The methods that a path has handlers for, HEAD included; empty for an unknown path."""
+        methods: set[str] = set()
+        for rule, registered in self._methods.items():
+            if self._compile_regex(rule).match(path):
+                methods |= registered
+        return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def create_api() -> Api:
+    """A resolver with the error answers of the service: ``{"error": {"code", "message", "details"}}``."""
+    app = Api()
+
+    def on_error(error: EcrRescanError) -> Response[str]:
+        return _answer(error, app.current_event)
+
+    def on_no_route(_: NoRouteError) -> Response[str]:
+        allowed = ", ".join(app.allowed_methods(app.current_event.path))
+        if not allowed:
+            return _error_response(HTTPStatus.NOT_FOUND, "NotFound", "There is nothing at this path.")
+        message = f"This path takes {allowed}."
+        return _error_response(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", message, headers={"Allow": allowed})
+
+    # The handler for Exception would take the framework's own errors as well, and make a 500 of them.
+    def on_framework_error(error: ServiceError) -> NoReturn:
+        raise error
+
+    def on_bug(error: Exception) -> Response[str]:
+        logger.error("a request failed unexpectedly", exc_info=error)
+        return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", _GENERIC["InternalError"])
+
+    app.exception_handler(EcrRescanError)(on_error)
+    app.not_found(on_no_route)
+    app.exception_handler(ServiceError)(on_framework_error)
+    app.exception_handler(Exception)(on_bug)
+    return app
+
+
+def json_response(status: HTTPStatus, body: object, *, headers: Mapping[str, str] | None = None) -> Response[str]:
+    """An answer in JSON."""
+    return Response(status, JSON, json.dumps(body, indent=1), headers=dict(headers or {}))
+
+
+def read_json(event: APIGatewayProxyEvent) -> object:
+    """The JSON in a request's body.
+
+    Raises:
+        InvalidRequestError: it is empty or no JSON.
+        HttpError: 413, it is over 256 KiB.
+    """
+    body = _body(event)
+    if len(body) > LARGEST_BODY_BYTES:
+        message = f"The body is over {LARGEST_BODY_BYTES} bytes."
+        raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BodyTooLarge", message)
+    if not body.strip():
+        raise InvalidRequestError("the body is empty; send a JSON object")
+    try:
+        value: object = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        problem = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be decoded"
+        raise InvalidRequestError(f"the body is not JSON: {problem}") from error
+    return value
+
+
+def base_url(event: APIGatewayProxyEvent) -> str:
+    """The URL that the API is reached by, without a slash at its end: the deployment's PUBLIC_URL, or the request's.
+
+    Not by the Host header, which a client chooses. ``requestContext.path`` has the stage, or the base path of a custom
+    domain, before the resource's own segments.
+    """
+    public_url = wiring.settings().public_url
+    if public_url is not None:
+        return public_url
+    context = event["requestContext"]
+    depth = len(_segments(event.get("resource") or event.path))
+    before = _segments(context.get("path") or "")[:-depth]
+    scheme = "http" if event.headers.get("X-Forwarded-Proto") == "http" else "https"
+    return "/".join([f"{scheme}://{context['domainName']}", *before])
+
+
+def choose_media_type(accept: str | None, offered: tuple[str, ...]) -> str:
+    """The offered media type that an ``Accept`` header likes best, the first of them where it doesn't care.
+
+    RFC 9110, 12.5.1: the most specific range that fits a type decides its weight.
+
+    Raises:
+        HttpError: 406, it likes none.
+    """
+    weights = {media_type: _weight(accept, media_type) for media_type in offered} if accept else {}
+    best = max(offered, key=lambda media_type: weights.get(media_type, 1.0))
+    if weights.get(best, 1.0) <= 0:
+        raise HttpError(HTTPStatus.NOT_ACCEPTABLE, "NotAcceptable", f"This path answers {', '.join(offered)}.")
+    return best
+
+
+def _answer(error: EcrRescanError, event: APIGatewayProxyEvent) -> Response[str]:
+    if isinstance(error, HttpError):
+        return _error_response(error.status, error.code, str(error), headers=error.headers)
+    status, code = next((status, code) for kind, status, code in _ANSWERS if isinstance(error, kind))
+    if isinstance(error, ConflictError) and (event.headers.get("If-Match") or event.headers.get("If-None-Match")):
+        status, code = HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("a request could not be answered", exc_info=error)
+    headers = {}
+    if isinstance(error, NotReadyError):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = 'Basic realm="ecr-rescan", charset="UTF-8"'
+    details = [{"field": fault.field, "problem": fault.problem} for fault in getattr(error, "faults", ())]
+    return _error_response(status, code, _GENERIC.get(code, str(error)), details=details, headers=headers)
+
+
+def _error_response(
+    status: HTTPStatus,
+    code: str,
+    message: str,
+    *,
+    details: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[str]:
+    body = {"error": {"code": code, "message": message, "details": details or []}}
+    return json_response(status, body, headers=headers)
+
+
+def _routed_path(event: Mapping[str, Any]) -> str:
+    # ``path`` begins with the base path of a custom domain, where there is one; the resource never does.
+    resource = event.get("resource")
+    if not resource:
+        return str(event["path"])
+    parameters = event.get("pathParameters") or {}
+    return _PARAMETER.sub(lambda match: str(parameters.get(match[1], "")), resource)
+
+
+def _body(event: APIGatewayProxyEvent) -> bytes:
+    body = event.body or ""
+    if not event.is_base64_encoded:
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestError("the body is not base64, although it is said to be") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]
+
+
+def _weight(accept: str, media_type: str) -> float:
+    best = (-1, 0.0)
+    for part in accept.split(","):
+        media_range, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        if media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+            best = max(best, (2 - media_range.count("*"), _quality(parameters)))
+    return best[1]
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0

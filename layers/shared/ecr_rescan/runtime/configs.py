@@ -1,0 +1,173 @@
+"""What the Config function does: scan configurations and their tokens, from a checked request to the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ecr_rescan.adapters.configurations import ConfigurationStore, Problem
+from ecr_rescan.adapters.token_sets import TokenSetStore
+from ecr_rescan.core import keys
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    DocumentError,
+    Fault,
+    InvalidConfigurationError,
+    NotFoundError,
+    UnknownSchemaError,
+)
+from ecr_rescan.core.tokens import DEFAULT_NAME
+from ecr_rescan.runtime.settings import Settings
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the configurations, by id; ``more`` is whether others follow, ``problems`` are of all of them."""
+
+    configurations: tuple[ScanConfiguration, ...]
+    more: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A configuration as it is stored now; ``token`` opens its feed where it was created just now."""
+
+    configuration: ScanConfiguration
+    etag: str
+    token: str | None = None
+
+
+class ConfigurationService:
+    """Scan configurations and their tokens: one without tokens is closed, and tokens without one open nothing."""
+
+    def __init__(self, configurations: ConfigurationStore, token_sets: TokenSetStore, settings: Settings) -> None:
+        self._configurations = configurations
+        self._token_sets = token_sets
+        self._settings = settings
+
+    def page(self, *, after: str, limit: int) -> Page:
+        """At most ``limit`` configurations, those whose id comes after the given one."""
+        everything = self._configurations.list_all()
+        following = [configuration for configuration in everything.valid if configuration.id > after]
+        return Page(tuple(following[:limit]), len(following) > limit, everything.problems)
+
+    def get(self, configuration_id: str) -> Written:
+        """A configuration; NotFoundError where there is none, DocumentError where it can't be used."""
+        found = self._configurations.get(configuration_id)
+        if found is None:
+            raise _not_found(configuration_id)
+        return Written(*found)
+
+    def add(self, body: object, *, id: str, now: datetime, random_bytes: bytes) -> Written:
+        """Store a new configuration, with a token; an ``id`` in the body is another's, and means nothing.
+
+        Raises:
+            InvalidConfigurationError: with every fault of the body.
+        """
+        if isinstance(body, dict):
+            body = {name: value for name, value in body.items() if name != "id"}
+        return self._create(self._checked(ScanConfiguration.from_wire(body, id=id, now=now)), now, random_bytes)
+
+    def replace(
+        self,
+        configuration_id: str,
+        body: object,
+        *,
+        if_match: Sequence[str] | None,
+        create: bool,
+        now: datetime,
+        random_bytes: bytes,
+    ) -> Written:
+        """Store a configuration in the place of the one with that id, or, to ``create``, where there is none.
+
+        Args:
+            if_match: the ETags, or ANY, one of which must be the present one's.
+
+        Raises:
+            InvalidConfigurationError: with every fault of the body.
+            NotFoundError: there is none, and nothing was said about it.
+            AlreadyExistsError: there is one, and there should be none.
+            ConflictError: it is not, or no longer, the expected one.
+        """
+        previous, etag = self._present(configuration_id)
+        if etag is None and if_match is None and not create:
+            raise _not_found(configuration_id)
+        _expect(configuration_id, etag, if_match)
+        if etag is not None and create:
+            raise AlreadyExistsError(configuration_id, f"configuration {configuration_id} is there already")
+        asked = self._checked(ScanConfiguration.from_wire(body, id=configuration_id, now=now, previous=previous))
+        if etag is None:
+            return self._create(asked, now, random_bytes)
+        if asked == previous:
+            return Written(asked, etag)
+        return Written(asked, self._configurations.put(asked, if_match=etag))
+
+    def remove(self, configuration_id: str, *, if_match: Sequence[str] | None) -> None:
+        """Remove a configuration and its tokens, even one that can't be read.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is not, or no longer, the expected one.
+        """
+        etag = self._configurations.etag(configuration_id)
+        if etag is None:
+            raise _not_found(configuration_id)
+        _expect(configuration_id, etag, if_match)
+        # In this order: the feed is closed at once, and what remains if we die in between opens nothing.
+        self._configurations.delete(configuration_id, if_match=etag)
+        self._token_sets.delete(keys.tokens_key(configuration_id))
+
+    def tokens_key(self, configuration_id: str) -> str:
+        """Where the tokens of a configuration are; NotFoundError where there is no such configuration."""
+        if self._configurations.etag(configuration_id) is None:
+            raise _not_found(configuration_id)
+        return keys.tokens_key(configuration_id)
+
+    def _present(self, configuration_id: str) -> tuple[ScanConfiguration | None, str | None]:
+        """What is stored, None where it can't be used, and its ETag, None where there is nothing."""
+        try:
+            return self._configurations.get(configuration_id) or (None, None)
+        except UnknownSchemaError:
+            raise
+        except DocumentError:
+            return None, self._configurations.etag(configuration_id)
+
+    def _create(self, configuration: ScanConfiguration, now: datetime, random_bytes: bytes) -> Written:
+        # An id may have been in use before: its old tokens go first, so that no moment has the old ones and the new
+        # configuration; the new token comes last, when it is certain that nobody else created the same.
+        key = keys.tokens_key(configuration.id)
+        self._token_sets.delete(key)
+        etag = self._configurations.put(configuration, if_none_match=True)
+        token = self._token_sets.replace(key, DEFAULT_NAME, random_bytes=random_bytes, now=now)
+        return Written(configuration, etag, token)
+
+    def _checked(self, configuration: ScanConfiguration) -> ScanConfiguration:
+        if configuration.role_arn is not None and not self._settings.allows_role(configuration.role_arn):
+            problem = "is not one of the roles that this deployment may assume (its parameter AllowedRoles)"
+            raise InvalidConfigurationError([Fault("role_arn", problem)])
+        return configuration
+
+
+def warnings(configuration: ScanConfiguration, *, account_id: str, today: date) -> list[str]:
+    """What is allowed but probably not meant."""
+    found = []
+    if configuration.registry != account_id and configuration.role_arn is None:
+        found.append(f"registry {configuration.registry} is another account's: without role_arn it can't be reached")
+    if ended := sum(not suppression.applies_on(today) for suppression in configuration.ignore):
+        found.append(f"{ended} of the entries of ignore ended before today")
+    return found
+
+
+def _expect(configuration_id: str, etag: str | None, if_match: Sequence[str] | None) -> None:
+    if if_match is not None and (etag is None or not {etag, ANY}.intersection(if_match)):
+        raise ConflictError(f"configuration {configuration_id}", "the configuration is not the one that If-Match names")
+
+
+def _not_found(configuration_id: str) -> NotFoundError:
+    return NotFoundError(f"configuration {configuration_id}")

@@ -1,0 +1,40 @@
+"""Asking ECR about one repository: what it holds, what its indexes are made of, what the scans found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+
+from ecr_rescan.adapters.ecr import Registry
+from ecr_rescan.core.errors import RegistryError
+from ecr_rescan.core.facts import Facts
+from ecr_rescan.core.scan_result import NoResult, ScanResult, ScanType
+
+
+def list_repository(registry: Registry, repository: str, facts: Facts) -> None:
+    """Add a complete listing to the facts, or why there is none."""
+    try:
+        facts.details = registry.images(repository)
+    except RegistryError as error:
+        if error.code == "RepositoryNotFoundException":
+            facts.missing = True
+        else:
+            facts.problem = f"{error.code}: {error.message}"
+
+
+def resolve(registry: Registry, repository: str, indexes: Sequence[str], facts: Facts) -> None:
+    """Add the children of indexes to the facts, or why they could not be told."""
+    if not indexes:
+        return
+    for digest, resolved in registry.children(repository, indexes).items():
+        if resolved.children is None:
+            facts.unresolved[digest] = resolved.reason
+        else:
+            facts.children[digest] = resolved.children
+
+
+def look_up(
+    registry: Registry, repository: str, digests: Iterable[str], scan_type: ScanType, calls: Executor
+) -> list[ScanResult | NoResult]:
+    """What ECR has on each of these manifests."""
+    return list(calls.map(lambda digest: registry.findings(repository, digest, scan_type=scan_type), digests))

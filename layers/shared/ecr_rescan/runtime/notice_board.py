@@ -1,0 +1,51 @@
+"""The notices documents: what each configuration was told, changed by compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import TypeVar
+
+from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.core.findings import FindingKey
+from ecr_rescan.core.keys import notices_key
+from ecr_rescan.core.notices import Notices
+
+T = TypeVar("T")
+
+
+class NoticeBoard:
+    """The one place where two workers agree on which alert began when, and on who announces it."""
+
+    def __init__(self, documents: DocumentStore) -> None:
+        self._documents = documents
+
+    def join_waves(
+        self, config_id: str, opened: Collection[FindingKey], findings_key: str, now: datetime
+    ) -> dict[FindingKey, datetime]:
+        """The waves of the findings that opened; notes that the document's outbox will hold changes."""
+
+        def change(notices: Notices) -> dict[FindingKey, datetime]:
+            notices.pending.setdefault(findings_key, now)
+            return notices.join_waves(opened, now)
+
+        return self.change(config_id, change)
+
+    def read(self, config_id: str) -> Notices:
+        """What is noted of a configuration; nothing is, for a new one."""
+        key = notices_key(config_id)
+        stored = self._documents.get(key)
+        return Notices.from_json(key, stored.body) if stored else Notices()
+
+    def change(self, config_id: str, change: Callable[[Notices], T]) -> T:
+        """Change a notices document in place; ``change`` may be called again where somebody else wrote in between."""
+        key = notices_key(config_id)
+        answers: list[T] = []
+
+        def rewrite(body: bytes | None) -> bytes:
+            notices = Notices.from_json(key, body) if body else Notices()
+            answers.append(change(notices))
+            return notices.to_json()
+
+        self._documents.update(key, rewrite)
+        return answers[-1]

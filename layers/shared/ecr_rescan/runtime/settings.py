@@ -1,0 +1,106 @@
+"""The environment of a function, checked once when it starts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecr_rescan.core.errors import SettingsError
+
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+_URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]*\*?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every function is told.
+
+    Attributes:
+        account_id: the account of the deployment, 12 digits.
+        public_url: the base URL that people use, without a slash at its end; None where requests tell it.
+        allowed_roles: ARNs of roles that configurations may name; one that ends in ``*`` allows all that begin so.
+    """
+
+    region: str
+    account_id: str
+    bucket_name: str
+    public_url: str | None
+    allowed_roles: tuple[str, ...]
+
+    def allows_role(self, role_arn: str) -> bool:
+        """Whether a configuration may name that role."""
+        return any(
+            role_arn.startswith(allowed[:-1]) if allowed.endswith("*") else role_arn == allowed
+            for allowed in self.allowed_roles
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StartScanSettings(Settings):
+    """What StartScan is told besides.
+
+    Attributes:
+        role_external_id: sent along when a role is assumed; None where none is asked for.
+    """
+
+    queue_url: str
+    topic_arn: str
+    role_external_id: str | None
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read what every function needs; SettingsError names the variable that is missing or wrong."""
+    return Settings(
+        region=_required(environment, "AWS_REGION"),
+        account_id=_account_id(environment),
+        bucket_name=_required(environment, "BUCKET_NAME"),
+        public_url=_public_url(environment),
+        allowed_roles=_allowed_roles(environment),
+    )
+
+
+def load_start_scan_settings(environment: Mapping[str, str] = os.environ) -> StartScanSettings:
+    """Read what StartScan needs; SettingsError names the variable that is missing or wrong."""
+    common = load_settings(environment)
+    return StartScanSettings(
+        region=common.region,
+        account_id=common.account_id,
+        bucket_name=common.bucket_name,
+        public_url=common.public_url,
+        allowed_roles=common.allowed_roles,
+        queue_url=_required(environment, "QUEUE_URL"),
+        topic_arn=_required(environment, "TOPIC_ARN"),
+        role_external_id=environment.get("ROLE_EXTERNAL_ID", "").strip() or None,
+    )
+
+
+def _required(environment: Mapping[str, str], variable: str) -> str:
+    value = environment.get(variable, "").strip()
+    if not value:
+        raise SettingsError(variable, "is not set")
+    return value
+
+
+def _account_id(environment: Mapping[str, str]) -> str:
+    value = _required(environment, "ACCOUNT_ID")
+    if not _ACCOUNT.fullmatch(value):
+        raise SettingsError("ACCOUNT_ID", "is not an account id of 12 digits")
+    return value
+
+
+def _public_url(environment: Mapping[str, str]) -> str | None:
+    value = environment.get("PUBLIC_URL", "").strip().rstrip("/")
+    if value and not _URL.fullmatch(value):
+        raise SettingsError("PUBLIC_URL", "is not a URL such as https://scans.example.com")
+    return value or None
+
+
+def _allowed_roles(environment: Mapping[str, str]) -> tuple[str, ...]:
+    roles = tuple(role for part in environment.get("ALLOWED_ROLES", "").split(",") if (role := part.strip()))
+    for role in roles:
+        if not _ROLE.fullmatch(role):
+            raise SettingsError("ALLOWED_ROLES", f"{role!r} is not the ARN of an IAM role, or one that ends in *")
+    return roles

@@ -1,0 +1,88 @@
+"""Builds everything that lives as long as an execution environment, when it is first asked for: clients and stores.
+
+The only place that makes boto3 clients. Nothing is made at import.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from ecr_rescan.adapters.configurations import ConfigurationStore
+from ecr_rescan.adapters.deployment import DeploymentStore
+from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.token_sets import TokenSetStore
+from ecr_rescan.runtime.settings import Settings, load_settings
+
+_PATIENT = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    max_pool_connections=16,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+
+
+@cache
+def settings() -> Settings:
+    """What every function is told; SettingsError when the deployment is incomplete."""
+    return load_settings()
+
+
+@cache
+def documents() -> DocumentStore:
+    """The bucket."""
+    return DocumentStore(client("s3"), settings().bucket_name)
+
+
+@cache
+def configurations() -> ConfigurationStore:
+    """The scan configurations."""
+    return ConfigurationStore(documents())
+
+
+@cache
+def token_sets() -> TokenSetStore:
+    """The named tokens."""
+    return TokenSetStore(documents())
+
+
+@cache
+def deployment() -> DeploymentStore:
+    """What the deployment knows of itself."""
+    return DeploymentStore(documents())
+
+
+def take_calls() -> dict[str, int]:
+    """S3 calls by operation since this was last asked: a part of the one log line of an invocation."""
+    if not documents.cache_info().currsize:
+        return {}
+    calls = dict(documents().calls)
+    documents().calls.clear()
+    return calls
+
+
+def reset() -> None:
+    """Forget everything built, so that a test starts as cold as a new execution environment."""
+    for factory in (
+        session,
+        settings,
+        documents,
+        configurations,
+        token_sets,
+        deployment,
+    ):
+        factory.cache_clear()
+
+
+@cache
+def session() -> boto3.Session:
+    """What clients are made of; they share its parsed service models."""
+    return boto3.Session()
+
+
+def client(service: str) -> Any:
+    """A client of a service in the function's own Region, with retries."""
+    return session().client(service, region_name=settings().region, config=_PATIENT)

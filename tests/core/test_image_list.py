@@ -1,0 +1,139 @@
+"""The image list of a findings document: what is added, kept and dropped, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.core.worlds import World, configuration, settled
+
+TWO = ("linux/amd64", "linux/arm64")
+
+
+def test_the_list_follows_the_repository() -> None:
+    """Images come with their tags and manifests, retagged ones are dated, and deleted ones go."""
+    world = World()
+    world.push("a", "v1", platforms=TWO)
+    world.push("b", "v2")
+    pushed = world.now
+    world.wait(1)
+    world.push("b", "v3")
+    images = world.document().images
+    assert {digest: image.tags for digest, image in images.items()} == {"a": ("v1",), "b": ("v2", "v3")}
+    assert [images[digest].changed_at for digest in ("a", "b")] == [pushed, world.now]
+    world.delete("a")
+    document = world.document()
+    assert [manifest and manifest.digest for manifest in document.manifests] == [None, None, "b"]
+    world.push("c", "v4")
+    world.delete("b")
+    assert [manifest and manifest.digest for manifest in world.document().manifests] == ["c"]
+
+
+def test_an_image_that_was_deleted_and_pushed_again_is_as_new_as_that() -> None:
+    """The same digest between two listings: its new age counts for ``newest``, its first one for what is news."""
+    world = settled()
+    fact = world.images["app"]["v1"]
+    first = fact.pushed_at
+    world.images["app"]["v1"] = type(fact)(fact.digest, fact.tags, world.now, fact.manifests)
+    world.record()
+    image = world.document().images["v1"]
+    assert (image.pushed_at, image.appeared_at) == (world.now, first)
+
+
+def test_an_index_is_listed_before_its_platforms_are_known() -> None:
+    """It has no manifests then, stands on what it displaced, and is dated when they are known."""
+    world = settled()
+    world.push("index", "latest", listed=False)
+    fact = world.images["app"]["index"]
+    world.images["app"]["index"] = type(fact)(fact.digest, fact.tags, fact.pushed_at, {})
+    world.record()
+    assert world.kinds() == {"CVE-OLD": "baseline"}
+    world.images["app"]["index"] = type(fact)(fact.digest, fact.tags, fact.pushed_at, {"child": TWO[0]})
+    world.record()
+    assert world.kinds() == {"CVE-OLD": "baseline"}
+    world.scan({"child": []})
+    assert world.closings() == {("CVE-OLD", "pkg"): "fixed"}
+
+
+def test_a_platform_that_is_deleted_from_an_index_takes_its_findings_along() -> None:
+    """Nobody will scan it again: its findings are gone, not open for ever."""
+    world = World()
+    world.push("index", "latest", platforms=TWO)
+    world.scan({f"index/{TWO[0]}": [], f"index/{TWO[1]}": ["CVE-1"]})
+    fact = world.images["app"]["index"]
+    world.images["app"]["index"] = type(fact)(fact.digest, fact.tags, fact.pushed_at, {f"index/{TWO[0]}": TWO[0]})
+    world.record()
+    assert world.closings() == {("CVE-1", "pkg"): "gone"}
+
+
+def test_an_image_appeared_when_the_first_of_its_unscanned_predecessors_did() -> None:
+    """Rebuilt over and over before the first scan: what is found then was there before, in all likelihood."""
+    world = World()
+    world.push("a", "latest", hours_ago=100)
+    world.wait(1)
+    world.push("b", "latest")
+    world.wait(1)
+    world.push("c", "latest")
+    assert world.document().images["c"].appeared_at == world.now - timedelta(hours=102)
+
+
+@pytest.mark.parametrize(
+    "reason", ["fixed by tag", "fixed by newest", "gone", "gone unscanned", "unselected", "renamed"]
+)
+def test_why_findings_go_with_their_image(reason: str) -> None:
+    """Displaced by an image whose results lack it, deleted, or not selected any more."""
+    selection = configuration(newest=1) if reason == "fixed by newest" else configuration(tags=("v*", "latest"))
+    world = settled(selection)
+    if reason == "fixed by tag":
+        world.push("v2", "latest")
+        world.scan({"v2": []})
+    elif reason == "fixed by newest":
+        world.push("v2", "v2")
+        world.scan({"v2": []})
+    elif reason == "gone":
+        world.delete("v1")
+    elif reason == "gone unscanned":
+        world.push("v2", "latest")
+        world.delete("v2")
+    elif reason == "unselected":
+        world.configurations = [configuration(tags=("other",))]
+        world.record()
+    else:
+        world.push("v1", "archive")
+        world.untag("latest")
+    assert world.closings() == {("CVE-OLD", "pkg"): {"renamed": "unselected"}.get(reason, reason.split()[0])}
+
+
+def test_an_unreadable_configuration_loses_nothing() -> None:
+    """While not all configurations could be read, what none of the others selects is kept, stand-ins included."""
+    world = settled(configuration(), configuration("prod", tags=("prod",)))
+    readable = world.configurations[1:]
+    world.configurations = readable
+    world.push("v2", "latest", listed=False)
+    world.record(keep_all=True)
+    assert set(world.document().images) == {"v1", "v2"}
+    assert not world.closings()
+    world.delete("v2", listed=False)
+    world.record(keep_all=True)
+    assert not world.document().images
+
+
+def test_without_configurations_nothing_is_changed() -> None:
+    """A repository that no configuration names is left alone."""
+    world = settled()
+    world.configurations = []
+    before = dict(world.documents)
+    world.delete("v1")
+    assert world.documents == before
+
+
+def test_results_of_images_that_nobody_selects_leave_no_trace() -> None:
+    """A late result of an image that was pushed out, deleted or never selected."""
+    world = settled(configuration(newest=1))
+    world.push("v2", "v2")
+    world.scan({"v2": ["CVE-OLD"]})
+    before = dict(world.documents)
+    world.wait(1)
+    world.scan({"v1": ["CVE-OLD", "CVE-9"]})
+    assert world.documents == before

@@ -1,0 +1,52 @@
+"""What lives as long as an execution environment: made once, when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ecr_rescan.core.errors import SettingsError
+from ecr_rescan.runtime import wiring
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BUCKET_NAME", "records")
+    monkeypatch.setenv("ACCOUNT_ID", "123456789012")
+    wiring.reset()
+    yield
+    wiring.reset()
+
+
+def test_stores_share_one_client_and_are_made_once() -> None:
+    """A warm environment makes nothing again, and a reset forgets everything."""
+    documents = wiring.documents()
+    assert wiring.documents() is documents
+    assert wiring.configurations() is wiring.configurations()
+    wiring.reset()
+    assert wiring.documents() is not documents
+
+
+def test_an_incomplete_deployment_is_told_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at import."""
+    monkeypatch.delenv("BUCKET_NAME")
+    with pytest.raises(SettingsError):
+        wiring.documents()
+
+
+def test_clients_are_patient_but_not_for_ever() -> None:
+    """Four attempts; two seconds for a connection, ten for an answer; in the function's own Region."""
+    for service in ("s3", "sqs", "sns", "sts"):
+        meta = wiring.client(service).meta
+        assert meta.region_name == "us-east-1"
+        assert meta.config.retries["total_max_attempts"] == 4
+        assert (meta.config.connect_timeout, meta.config.read_timeout) == (2, 10)
+
+
+def test_calls_are_taken_once() -> None:
+    """Each log line has its own; without a store there are none."""
+    assert wiring.take_calls() == {}
+    wiring.documents().calls["GetObject"] += 2
+    assert wiring.take_calls() == {"GetObject": 2}
+    assert wiring.take_calls() == {}

@@ -1,0 +1,298 @@
+"""The template as CloudFormation gets it: who may call what, what each function may do, and how events reach it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local.translate import translate
+
+FUNCTIONS = ("Config", "StartScan", "Summary", "Findings")
+SIGNED_ROUTES = {
+    "/configs": "Config",
+    "/configs/{id}": "Config",
+    "/configs/{id}/tokens": "Config",
+    "/configs/{id}/tokens/{name}": "Config",
+    "/dashboard/tokens": "Config",
+    "/dashboard/tokens/{name}": "Config",
+    "/summary": "Summary",
+    "/summary/{id}": "Summary",
+    "/vulnerabilities/{id}": "Summary",
+    "/openapi.json": "Summary",
+}
+TOKEN_ROUTES = {
+    "/dashboard": "Summary",
+    "/dashboard/{id}": "Summary",
+    "/metrics": "Summary",
+    "/findings/{id}": "Findings",
+}
+REPOSITORIES = "arn:${AWS::Partition}:ecr:*:${AWS::AccountId}:repository/*"
+
+
+def keys(*prefixes: str) -> set[str]:
+    return {f"${{Bucket.Arn}}/{prefix}" for prefix in prefixes}
+
+
+# The column "may touch" of the design's table of functions.
+CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
+START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*")
+MAY_TOUCH = {
+    "Config": {
+        "s3:ListBucket": {"Bucket"},
+        "s3:GetObject": CONFIG_WRITES | keys("accounts/*", "images/*"),
+        "s3:PutObject": CONFIG_WRITES,
+        "s3:DeleteObject": keys("configs/*", "tokens/*"),
+    },
+    "StartScan": {
+        "s3:ListBucket": {"Bucket"},
+        "s3:GetObject": START_SCAN_WRITES | keys("configs/*", "deployment.json"),
+        "s3:PutObject": START_SCAN_WRITES,
+        "ecr:DescribeRepositories": {REPOSITORIES},
+        "ecr:DescribeImages": {REPOSITORIES},
+        "ecr:BatchGetImage": {REPOSITORIES},
+        "ecr:StartImageScan": {REPOSITORIES},
+        "ecr:DescribeImageScanFindings": {REPOSITORIES},
+        "ecr:GetRegistryScanningConfiguration": {"*"},
+        "inspector2:ListCoverage": {"*"},
+        "inspector2:ListFindings": {"*"},
+        "sqs:SendMessage": {"EventsQueue"},
+        "sqs:ReceiveMessage": {"EventsQueue"},
+        "sqs:DeleteMessage": {"EventsQueue"},
+        "sqs:GetQueueAttributes": {"EventsQueue"},
+        "sns:Publish": {"Topic"},
+        "sts:AssumeRole": {"AllowedRoles"},
+    },
+    "Summary": {
+        "s3:ListBucket": {"Bucket"},
+        "s3:GetObject": keys(
+            "configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "deployment.json"
+        ),
+    },
+    "Findings": {
+        "s3:ListBucket": {"Bucket"},
+        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*"),
+    },
+}
+EVERYWHERE = {
+    "BUCKET_NAME",
+    "ACCOUNT_ID",
+    "PUBLIC_URL",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+ENVIRONMENT = {
+    "Config": EVERYWHERE | {"ALLOWED_ROLES"},
+    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN"},
+    "Summary": EVERYWHERE,
+    "Findings": EVERYWHERE,
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return translate()
+
+
+@pytest.fixture(scope="module")
+def resources(template: dict[str, Any]) -> dict[str, Any]:
+    return template["Resources"]
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
+
+
+def named(value: Any) -> str:
+    """Return the resource that a Ref or Fn::GetAtt names, the text of an Fn::Sub, or a plain text."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]} | {"Fn::Sub": str(name)} | str(name):
+            return name
+    raise AssertionError(f"unexpected value {value!r}")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a role's statements, taking the branch of every Fn::If that grants something."""
+    every = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in every]
+
+
+def test_there_are_exactly_four_functions(resources: dict[str, Any]) -> None:
+    """The four functions run alike: arm64, Python 3.13, the shared layer."""
+    functions = of_type(resources, "AWS::Lambda::Function")
+    assert set(functions) == {f"{name}Function" for name in FUNCTIONS}
+    for function in functions.values():
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["Handler"] == "app.lambda_handler"
+        assert len(function["Layers"]) == 1
+
+
+def test_the_api_has_the_routes_of_the_design_and_no_others(resources: dict[str, Any]) -> None:
+    """Every path takes every method, so that the functions answer 405 and HEAD themselves."""
+    paths = resources["Api"]["Properties"]["Body"]["paths"]
+    found = {}
+    for path, methods in paths.items():
+        assert set(methods) == {"x-amazon-apigateway-any-method"}, path
+        uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]
+        found[path] = next(name for name in FUNCTIONS if f"${{{name}Function.Arn}}" in uri["Fn::Sub"])
+    assert found == SIGNED_ROUTES | TOKEN_ROUTES
+
+
+@pytest.mark.parametrize("path", SIGNED_ROUTES)
+def test_a_signed_route_asks_for_iam(resources: dict[str, Any], path: str) -> None:
+    """Nobody reaches these routes without an IAM signature."""
+    body = resources["Api"]["Properties"]["Body"]
+    assert body["paths"][path]["x-amazon-apigateway-any-method"]["security"] == [{"AWS_IAM": []}]
+    schemes = body.get("components", body)["securitySchemes" if "components" in body else "securityDefinitions"]
+    assert schemes["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+
+@pytest.mark.parametrize("path", TOKEN_ROUTES)
+def test_a_token_route_leaves_the_check_to_its_function(resources: dict[str, Any], path: str) -> None:
+    """Feed readers and browsers can't sign requests."""
+    method = resources["Api"]["Properties"]["Body"]["paths"][path]["x-amazon-apigateway-any-method"]
+    assert method["security"] in ([{"NONE": []}], [])
+
+
+def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> None:
+    """With SAM's default InvokeRole, callers would need lambda:InvokeFunction and could forge events."""
+    assert "credentials" not in json.dumps(resources["Api"]["Properties"]["Body"])
+
+
+def test_every_route_is_throttled(resources: dict[str, Any]) -> None:
+    """Anybody can call the token routes: what junk can cost is bounded."""
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    everything = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 10, "ThrottlingBurstLimit": 20}
+    assert stage["MethodSettings"] == [everything]
+    assert "AccessLogSetting" not in stage, "access logs need a role for the whole account, and would hold tokens"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str, Any], name: str) -> None:
+    """Single actions on the narrowest resources, and no policy that is managed elsewhere."""
+    role = resources[f"{name}Role"]["Properties"]
+    assert named(resources[f"{name}Function"]["Properties"]["Role"]) == f"{name}Role"
+    assert set(role) == {"AssumeRolePolicyDocument", "Policies"}
+    granted: dict[str, set[str]] = {}
+    for statement in statements(role):
+        assert set(statement) == {"Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            granted.setdefault(action, set()).update(map(named, listed(statement["Resource"])))
+    logs = {"logs:CreateLogStream": {f"{name}Logs"}, "logs:PutLogEvents": {f"{name}Logs"}}
+    assert granted == MAY_TOUCH[name] | logs
+    assert not any("*" in action for action in granted)
+
+
+def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[str, Any]) -> None:
+    """With AllowedRoles empty, StartScan has no sts:AssumeRole at all."""
+    (policy,) = resources["StartScanRole"]["Properties"]["Policies"]
+    (conditional,) = [each["Fn::If"] for each in policy["PolicyDocument"]["Statement"] if "Fn::If" in each]
+    assert conditional[0] == "HasAllowedRoles"
+    assert conditional[1]["Action"] == "sts:AssumeRole"
+    assert conditional[2] == {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_gets_its_environment(resources: dict[str, Any], name: str) -> None:
+    """The variables that the settings read, and no function another's."""
+    assert set(resources[f"{name}Function"]["Properties"]["Environment"]["Variables"]) == ENVIRONMENT[name]
+
+
+def test_nothing_a_function_is_given_depends_on_the_api(resources: dict[str, Any]) -> None:
+    """The API refers to the functions: its URL in their environment would be a circle that fails on deploying."""
+    for name in FUNCTIONS:
+        given = json.dumps(resources[f"{name}Function"])
+        assert '"Api"' not in given
+        assert "${Api" not in given
+
+
+def test_a_tick_comes_every_five_minutes_and_is_not_retried(resources: dict[str, Any]) -> None:
+    """A failed tick that came again at once would run beside the next one."""
+    rule = resources["StartScanFunctionTick"]["Properties"]
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert [named(target["Arn"]) for target in rule["Targets"]] == ["StartScanFunction"]
+    invoke = resources["StartScanFunctionEventInvokeConfig"]["Properties"]
+    assert (invoke["MaximumRetryAttempts"], invoke["MaximumEventAgeInSeconds"]) == (0, 300)
+    assert resources["StartScanFunction"]["Properties"]["Timeout"] == 240
+
+
+def test_the_queue_feeds_start_scan_in_large_batches_to_few_workers(resources: dict[str, Any]) -> None:
+    """Many workers race for the same documents until messages are dead-lettered."""
+    (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    assert named(mapping["EventSourceArn"]) == "EventsQueue"
+    assert named(mapping["FunctionName"]) == "StartScanFunction"
+    assert mapping["BatchSize"] == 100
+    assert mapping["MaximumBatchingWindowInSeconds"] == 60
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_message_is_tried_eight_times_and_then_kept_for_people(resources: dict[str, Any]) -> None:
+    """A message is invisible for six timeouts, then goes to a queue whose alarm rings."""
+    queue, dead = (resources[name]["Properties"] for name in ("EventsQueue", "DeadLetterQueue"))
+    assert queue["VisibilityTimeout"] >= 6 * resources["StartScanFunction"]["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 8
+    assert named(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetterQueue"
+    assert queue["SqsManagedSseEnabled"] is True
+    assert dead["SqsManagedSseEnabled"] is True
+    alarm = resources["DeadLetterAlarm"]["Properties"]
+    assert [named(each["Value"]) for each in alarm["Dimensions"]] == ["DeadLetterQueue"]
+    assert [named(each) for each in alarm["AlarmActions"]] == ["Topic"]
+
+
+def test_only_our_rules_send_to_the_queue(resources: dict[str, Any]) -> None:
+    """EventBridge may send for the two rules of this stack, and for nobody else's."""
+    (statement,) = resources["EventsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    sources = set(map(named, statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
+    rules = of_type(resources, "AWS::Events::Rule")
+    to_queue = {name for name, rule in rules.items() for each in rule["Targets"] if named(each["Arn"]) == "EventsQueue"}
+    assert sources == to_queue == {"ScanCompleteRule", "ImageActionRule"}
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resources: dict[str, Any]) -> None:
+    """All state is in one bucket: deleting the stack must not delete it."""
+    bucket = resources["Bucket"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "BucketEncryption" in bucket["Properties"]
+    (tls,) = resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert tls["Effect"] == "Deny"
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
+    """Versioning covers every write: without an end, the versions would outgrow the documents."""
+    rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
+    written = {prefix.partition("}/")[2].removesuffix("*") for prefix in CONFIG_WRITES | START_SCAN_WRITES}
+    assert expiring == written - {"deployment.json"}
+
+
+def test_the_topic_can_be_reached_by_alarms(resources: dict[str, Any]) -> None:
+    """CloudWatch can't publish to a topic under the AWS-managed SNS key, and says nothing about it."""
+    assert "KmsMasterKeyId" not in resources["Topic"]["Properties"]
+
+
+def test_every_function_logs_to_a_group_that_forgets(resources: dict[str, Any]) -> None:
+    """Log groups have a retention, and belong to one function each."""
+    for name in FUNCTIONS:
+        assert named(resources[f"{name}Function"]["Properties"]["LoggingConfig"]["LogGroup"]) == f"{name}Logs"
+        assert resources[f"{name}Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_every_parameter_is_described_and_grouped(template: dict[str, Any]) -> None:
+    """A person who deploys meets each parameter under a heading, with an explanation and a default."""
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template["Parameters"])
+    for parameter in template["Parameters"].values():
+        assert {"Description", "Default"} <= set(parameter)
