@@ -246,9 +246,13 @@ def test_a_configuration_sees_the_severity_of_its_own_images() -> None:
 
 def test_a_retagged_image_updates_its_alerts() -> None:
     """The alert names tags: they are part of what it says."""
-    world = settled()
-    world.push("v1", "stable")
-    assert only(world, "CVE-OLD").updated == world.now
+    world = World()
+    world.push("a", "a", hours_ago=9)
+    world.push("b", "b", hours_ago=9)
+    world.scan({"a": ["CVE-1", "CVE-2"], "b": ["CVE-1"]})
+    world.wait(1)
+    world.push("b", "stable")
+    assert (only(world, "CVE-1").updated, only(world, "CVE-2").updated) == (world.now, BEGAN)
 
 
 def test_the_advisory_is_the_first_that_says_anything() -> None:

@@ -77,6 +77,24 @@ def test_a_tag_that_moves_brings_only_what_differs() -> None:
     assert world.closings() == {("CVE-OLD", "pkg"): "fixed"}
 
 
+def test_an_old_image_that_takes_over_a_tag_brings_what_differs() -> None:
+    """A roll-back to an image from before the service: compared with what the tag had, however old it is."""
+    world = settled()
+    world.push("v0", "latest", hours_ago=900)
+    world.wait(1)
+    world.scan({"v0": ["CVE-OLD", "CVE-1"]})
+    assert world.news() == ["CVE-1"]
+
+
+def test_what_opens_and_closes_in_one_batch_leaves_no_trace() -> None:
+    """The last result of a displaced image comes together with the first of the new one: nobody saw it."""
+    world = settled()
+    world.push("v2", "latest")
+    world.scan({"v1": ["CVE-OLD", "CVE-9"], "v2": ["CVE-OLD"]})
+    assert set(world.document().findings) == {("CVE-OLD", "pkg")}
+    assert world.kinds(resolved=True) == {"CVE-OLD": "baseline"}
+
+
 def test_push_and_result_in_one_batch_are_as_good_as_two() -> None:
     """Scan on push is quick: the tag moves and the result is there at once."""
     world = settled()
@@ -284,6 +302,19 @@ def test_only_what_exceeds_everything_shown_before_rises(
     assert world.kinds()["CVE-1"] == ("escalated" if rises else "baseline" if baseline else "new")
 
 
+def test_what_was_told_counts_when_the_image_that_had_it_is_gone() -> None:
+    """The alert said CRITICAL once; another image that becomes so is no rise."""
+    world = settled()
+    world.push("v2", "v2", hours_ago=90)
+    world.scan({"v1": ["CVE-OLD"], "v2": []})
+    world.wait(24)
+    world.scan({"v1": ["CVE-OLD", "CVE-1"], "v2": [found("CVE-1", CRITICAL)]})
+    world.delete("v2")
+    world.wait(24)
+    world.scan({"v1": ["CVE-OLD", found("CVE-1", CRITICAL)]})
+    assert world.rises() == []
+
+
 def test_another_image_with_a_higher_severity_is_a_rise() -> None:
     """What a configuration sees of the repository has become more severe."""
     world = settled()
@@ -334,42 +365,6 @@ def test_changes_wait_in_the_outbox_with_their_wave() -> None:
 def test_a_wave_is_as_long_as_every_image_needs_to_be_scanned_once() -> None:
     """A day, and an hour for being late."""
     assert timedelta(hours=25) == WAVE
-
-
-def test_texts_stay_with_the_image_they_were_taken_from() -> None:
-    """Another image's different words change nothing; its own next result does, and so does its end."""
-    world = settled(findings=[found("CVE-1", description="one")])
-    world.push("v2", "v2")
-    world.scan({"v2": [found("CVE-1", description="two")]})
-
-    def told() -> str:
-        return world.document().advisories["CVE-1"].description
-
-    assert told() == "one"
-    world.wait(24)
-    world.scan({"v2": [found("CVE-1", description="two")], "v1": [found("CVE-1", description="uno")]})
-    assert told() == "uno"
-    world.delete("v1")
-    world.wait(24)
-    world.scan({"v2": [found("CVE-1", description="two")]})
-    assert told() == "two"
-
-
-def test_a_text_that_changes_dates_the_finding() -> None:
-    """A feed shows what is updated by its date."""
-    world = settled(findings=[found("CVE-1", description="one"), "CVE-OLD"])
-    world.scan({"v1": [found("CVE-1", description="two"), "CVE-OLD"]})
-    findings = world.document().findings
-    assert findings["CVE-1", "pkg"].updated_at == world.now
-    assert findings["CVE-OLD", "pkg"].updated_at == BEGAN
-
-
-def test_fixes_are_kept_by_affected_version() -> None:
-    """The version that mends it, where a result says so; forgotten with the version."""
-    world = settled(findings=[found("CVE-1", version="1.0", fixed_in="1.1")])
-    assert world.document().findings["CVE-1", "pkg"].fixes == {"1.0": "1.1"}
-    world.scan({"v1": [found("CVE-1", version="2.0", fixed_in="2.1")]})
-    assert world.document().findings["CVE-1", "pkg"].fixes == {"2.0": "2.1"}
 
 
 def test_severity_version_and_texts_are_content() -> None:

@@ -101,8 +101,7 @@ class _Merge:
         )
         if removed:
             self._forget(removed)
-        kept = [result for position, result in self.fresh.items() if position not in removed]
-        update_texts(self.document, kept, self.touched, self.now)
+        update_texts(self.document, self.fresh.values(), self.touched, self.now)
         changes = self._compare()
         self._prune()
         return changes
