@@ -1,6 +1,9 @@
 # What a contributor runs. Every target installs what it needs; everything but installing works offline.
 VENV := .venv
 SAM_VENV := .venv-sam
+FUZZ_VENV := .venv-fuzz
+E2E_VENV := .venv-e2e
+CHECKOV_VENV := .venv-checkov
 PY := $(VENV)/bin/python
 SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/python -m samcli
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
@@ -10,7 +13,7 @@ TRANSLATED := .aws-sam/translated.json
 RUN_READY := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format build lock clean
+.PHONY: help run test bench check browser screenshots fuzz openapi format build e2e audit lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +22,7 @@ run: $(RUN_READY) ## Run the whole service here, against an embedded AWS (API_PO
 	@exec $(PY) -m local
 
 test: $(VENV)/.dev ## Run the tests (T=path to choose, ARGS= for pytest)
-	@$(PY) -m pytest $(ARGS) $(T)
+	@$(PY) -m pytest -n 2 $(ARGS) $(T)
 
 check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check everything that CI checks: format, lint, types, template, tests with coverage
 	$(PY) -m ruff format --check
@@ -29,16 +32,46 @@ check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check everything that CI checks: format,
 	@mkdir -p $(dir $(TRANSLATED))
 	$(PY) -m local.translate > $(TRANSLATED)
 	$(SAM_VENV)/bin/cfn-lint $(TRANSLATED)
-	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest -n 2 --cov --cov-report=term $(ARGS)
+
+bench: $(VENV)/.dev build ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
+	@PYTHONPATH=layers/shared $(PY) -m benchmarks
+
+simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS)
+	@PYTHONPATH=layers/shared $(PY) -m local.simulate
+
+browser: $(VENV)/.dev ## Try the dashboard in a real browser (needs Chromium)
+	$(PY) -m pytest tests/browser $(ARGS)
+
+screenshots: $(VENV)/.dev ## Make the pictures of the dashboard anew (needs Chromium)
+	PYTHONPATH=layers/shared $(PY) -m tests.browser.screenshots
+
+openapi: $(VENV)/.dev ## Write the API's contract anew, from the code
+	PYTHONPATH=layers/shared $(PY) -m local.contract
+
+fuzz: $(VENV)/.dev $(FUZZ_VENV)/.fuzz ## Hold the local stack to the API's contract, by requests made up from it
+	PYTHONPATH=layers/shared $(PY) -m tests.fuzz $(FUZZ_VENV)/bin/schemathesis
 
 format: $(VENV)/.dev ## Format the code and apply ruff's safe fixes
 	$(PY) -m ruff check --fix --exit-zero
 	$(PY) -m ruff format
 
 build: $(SAM_VENV)/.sam ## Build what `sam deploy` deploys, into .aws-sam
-	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
-	@du -sk .aws-sam/build/SharedLayer | awk '{printf "The layer takes %.1f MB of the 250 MB that Lambda allows.\n", $$1 / 1024}'
+	$(call bounded,.aws-sam/build)
+
+# The emulator is a program for Linux. Its Python is the tests' own.
+e2e: $(VENV)/.dev $(SAM_VENV)/.sam $(E2E_VENV)/.e2e ## Build for this machine, and run that under AWS's Lambda emulator (Linux)
+	@test "$$(uname -s)" = Linux || { echo "AWS's Lambda emulator runs on Linux only." >&2; exit 1; }
+	LAYER_PYTHON=$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])') LAYER_MACHINE=$$(uname -m) LAYER_COMPILER="$(CURDIR)/$(PY)" \
+		PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build --build-dir .aws-sam/e2e
+	$(call bounded,.aws-sam/e2e)
+	ECR_RESCAN_E2E=1 $(PY) -m pytest tests/deploy/emulator $(ARGS)
+
+audit: $(VENV)/.dev $(CHECKOV_VENV)/.checkov ## Check the template against checkov's rules (.checkov.yaml says what is left out, and why)
+	@mkdir -p $(dir $(TRANSLATED))
+	$(PY) -m local.translate > $(TRANSLATED)
+	$(CHECKOV_VENV)/bin/checkov --file template.yaml $(TRANSLATED)
 
 lock: $(VENV)/.python ## Resolve the requirement locks anew
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
@@ -46,10 +79,19 @@ lock: $(VENV)/.python ## Resolve the requirement locks anew
 	$(call compile,requirements/run)
 	$(call compile,requirements/dev)
 	$(call compile,requirements/sam)
+	$(call compile,requirements/fuzz)
+	$(call compile,requirements/e2e)
+	$(call compile,requirements/checkov)
 
 clean: ## Remove everything that was made here, environments included
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(FUZZ_VENV) $(E2E_VENV) $(CHECKOV_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Unpacked, a function and its layer may take 250 MB; what is larger than this is not needed.
+define bounded
+@find $(1)/SharedLayer -type f -exec cat {} + | wc -c | awk '{mb = $$1 / 1048576; \
+	printf "The layer takes %.1f MB, of 40 MB that this build allows and 250 MB that Lambda does.\n", mb; exit mb > 40}'
+endef
 
 define compile
 $(PY) -m uv pip compile --quiet --no-config --universal --python-version 3.11 \
@@ -73,7 +115,7 @@ define install
 @touch $@
 endef
 
-$(VENV)/.python $(SAM_VENV)/.python:
+$(VENV)/.python $(SAM_VENV)/.python $(FUZZ_VENV)/.python $(CHECKOV_VENV)/.python:
 	@$(call find_python,$(@D))
 	@touch $@
 
@@ -85,3 +127,14 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.python
 
 $(SAM_VENV)/.sam: requirements/sam.txt | $(SAM_VENV)/.python
 	$(call install,requirements/sam.txt)
+
+# Of the same Python as the tests, for which the layer is built.
+$(E2E_VENV)/.e2e: requirements/e2e.txt | $(VENV)/.python
+	@$(PY) -m venv $(E2E_VENV)
+	$(call install,requirements/e2e.txt)
+
+$(CHECKOV_VENV)/.checkov: requirements/checkov.txt | $(CHECKOV_VENV)/.python
+	$(call install,requirements/checkov.txt)
+
+$(FUZZ_VENV)/.fuzz: requirements/fuzz.txt | $(FUZZ_VENV)/.python
+	$(call install,requirements/fuzz.txt)

@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
+from queue import SimpleQueue
 
 from local.settings import SettingError, Settings
 from local.web import HOST
@@ -16,9 +16,10 @@ from local.web import HOST
 def main() -> int:
     """Start, say what to open, wait for SIGINT or SIGTERM, end cleanly."""
     began = time.monotonic()
-    ending = threading.Event()
+    # Of all that threads wait for, only this may be told from within a signal's handler (its put is reentrant).
+    ending: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
+        signal.signal(number, lambda number, _: ending.put(number))
     try:
         settings = Settings.from_environment(os.environ)
     except SettingError as error:
@@ -46,7 +47,7 @@ def main() -> int:
             verbose=settings.verbose,
         ) as stack:
             print(_banner(settings, stack.url, stack.endpoint, time.monotonic() - began), flush=True)
-            ending.wait()
+            ending.get()
             print("ending", flush=True)
     except TemplateError as error:
         print(f"template.yaml: {error}", file=sys.stderr)

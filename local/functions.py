@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from local.clock import Clock
 from local.template import REGION
@@ -32,6 +32,23 @@ class FunctionError(Exception):
     def __init__(self, function: str, error: dict[str, Any]) -> None:
         super().__init__(f"{function}: {error['errorType']}: {error['errorMessage']}")
         self.error = error
+
+
+class ExecutionEnvironment(Protocol):
+    """What runs a function, one event at a time."""
+
+    def warm(self) -> None:
+        """Load the handler before the first event."""
+
+    def invoke(self, event: Any) -> Any:
+        """The handler's answer to an event, as JSON would carry it; FunctionError otherwise."""
+
+    def stop(self) -> None:
+        """End, whatever runs; nothing is started again."""
+
+
+EnvironmentFactory = Callable[[FunctionSpec, str, Clock, Callable[[str], None]], ExecutionEnvironment]
+"""Makes one of a function, the local AWS's base URL, the clock, and what takes the function's log."""
 
 
 class Environment:

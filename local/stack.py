@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ from local.ecr.registry import Registry
 from local.ecr.scanning import ScanRules
 from local.faults import Faults
 from local.front import INTEGRATION_SECONDS, Front
-from local.functions import PROJECT, Environment
+from local.functions import PROJECT, Environment, EnvironmentFactory, ExecutionEnvironment
 from local.live import Loops
 from local.moto_time import on_clock
 from local.queues import QueuePoller
@@ -87,6 +88,7 @@ class LocalStack:
         parameters: values for the template's parameters instead of their defaults.
         integration_seconds: how long the front waits for a function.
         log: takes what the functions print (warnings and worse; everything when ``verbose``).
+        environments: what runs the functions; by default processes of this Python, from the sources.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class LocalStack:
         integration_seconds: float = INTEGRATION_SECONDS,
         log: Callable[[str], None] = _print_log,
         verbose: bool = False,
+        environments: EnvironmentFactory | None = None,
     ) -> None:
         self.clock = Clock(start or datetime.now(UTC), 0 if manual else clock_speed)
         self.faults = Faults()
@@ -116,7 +119,8 @@ class LocalStack:
         self._cleanup = ExitStack()
         self._aws = self._cleanup.enter_context(_serving(aws_port, AwsServer(self.faults).handle))
         try:
-            self._build(template, api_port, rules or ScanRules(), parameters, integration_seconds, verbose)
+            make = environments or partial(Environment, verbose=verbose)
+            self._build(template, api_port, rules or ScanRules(), parameters, integration_seconds, make)
             self.samples = SampleDriver(self.clock, self.endpoint) if samples else None
         except BaseException:
             self._cleanup.close()
@@ -129,15 +133,15 @@ class LocalStack:
         rules: ScanRules,
         parameters: dict[str, str] | None,
         integration_seconds: float,
-        verbose: bool,
+        make: EnvironmentFactory,
     ) -> None:
         self.wiring = read_wiring(Template(template, self.endpoint, parameters))
         self._bus = EventBus(self.wiring.rules, self.clock, self._send, self.faults)
         self._fake = FaithfulEcr(self.clock, rules=rules, emit=self._bus.put, faults=self.faults)
         specs = self.wiring.functions
 
-        def environment(name: str) -> Environment:
-            return Environment(specs[name], self.endpoint, self.clock, self._log, verbose=verbose)
+        def environment(name: str) -> ExecutionEnvironment:
+            return make(specs[name], self.endpoint, self.clock, self._log)
 
         # What wakes a function in another way gets an environment of its own, as Lambda would start one.
         routed = {route.function for route in self.wiring.api.routes}
@@ -190,7 +194,7 @@ class LocalStack:
             self._cleanup.callback(loops.stop)
             loops.start()
 
-    def _environments(self) -> list[Environment]:
+    def _environments(self) -> list[ExecutionEnvironment]:
         return [*self._of_api.values(), *self._of_schedule.values(), *self._of_queue.values()]
 
     def _create_resources(self) -> None:

@@ -168,9 +168,7 @@ class Service:
         """What the registry holds."""
         return [item["repositoryName"] for item in self.ecr.describe_repositories()["repositories"]]
 
-    def post(
-        self, repository: str, image_id: str, findings: Sequence[dict[str, Any]] | None, **more: Any
-    ) -> None:
+    def post(self, repository: str, image_id: str, findings: Sequence[dict[str, Any]] | None, **more: Any) -> None:
         """What the next scan of an image (tag or digest) finds; None for a scan that fails."""
         name = "imageDigest" if image_id.startswith("sha256:") else "imageTag"
         status = {"status": "FAILED" if findings is None else "COMPLETE", "description": "as posted"}
@@ -263,9 +261,17 @@ class Service:
 
     @property
     def messages(self) -> list[tuple[str, str]]:
-        """(subject, text) of all that was published, oldest first."""
+        """(subject, mail) of all that was published, oldest first."""
+        return [(subject, forms["email"]) for subject, forms, _ in self.published]
+
+    @property
+    def published(self) -> list[tuple[str, dict[str, str], dict[str, Any]]]:
+        """(subject, forms by protocol, attributes) of all that was published, oldest first."""
         (topic,) = sns_backends[ACCOUNT][REGION].topics.values()
-        return [(subject or "", body) for _, body, subject, *_ in topic.sent_notifications]
+        return [
+            (subject or "", json.loads(body), {name: item["Value"] for name, item in (attributes or {}).items()})
+            for _, body, subject, attributes, *_ in topic.sent_notifications
+        ]
 
     def _context(self) -> SimpleNamespace:
         return SimpleNamespace(

@@ -95,6 +95,7 @@ def everything(
         {} if document is None else {(document.registry, document.region, document.repository): document},
         problems,
         at=NOW,
+        days_allowed={HIGH: 30},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ TOKEN_ROUTES = {
     "/metrics": "Summary",
     "/findings/{id}": "Findings",
 }
+ANY = "x-amazon-apigateway-any-method"
 REPOSITORIES = "arn:${AWS::Partition}:ecr:*:${AWS::AccountId}:repository/*"
 
 
@@ -47,7 +49,7 @@ MAY_TOUCH = {
     },
     "StartScan": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": START_SCAN_WRITES | keys("configs/*", "deployment.json"),
+        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
         "ecr:DescribeRepositories": {REPOSITORIES},
         "ecr:DescribeImages": {REPOSITORIES},
@@ -66,9 +68,7 @@ MAY_TOUCH = {
     },
     "Summary": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": keys(
-            "configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "deployment.json"
-        ),
+        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*"),
     },
     "Findings": {
         "s3:ListBucket": {"Bucket"},
@@ -86,7 +86,7 @@ EVERYWHERE = {
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES"},
     "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN"},
-    "Summary": EVERYWHERE,
+    "Summary": EVERYWHERE | {"SLA_DAYS"},
     "Findings": EVERYWHERE,
 }
 
@@ -117,10 +117,13 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a role's statements, taking the branch of every Fn::If that grants something."""
+def statements(role: dict[str, Any], *conditions: str) -> list[dict[str, Any]]:
+    """Return a role's statements where these conditions hold."""
     every = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
-    return [each["Fn::If"][1] if "Fn::If" in each else each for each in every]
+    taken = [
+        each["Fn::If"][1 if each["Fn::If"][0] in conditions else 2] if "Fn::If" in each else each for each in every
+    ]
+    return [each for each in taken if each != {"Ref": "AWS::NoValue"}]
 
 
 def test_there_are_exactly_four_functions(resources: dict[str, Any]) -> None:
@@ -135,13 +138,13 @@ def test_there_are_exactly_four_functions(resources: dict[str, Any]) -> None:
 
 
 def test_the_api_has_the_routes_of_the_design_and_no_others(resources: dict[str, Any]) -> None:
-    """Every path takes every method, so that the functions answer 405 and HEAD themselves."""
-    paths = resources["Api"]["Properties"]["Body"]["paths"]
+    """Signed routes take every method, so that the functions answer 405; token routes take what their readers send."""
     found = {}
-    for path, methods in paths.items():
-        assert set(methods) == {"x-amazon-apigateway-any-method"}, path
-        uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]
-        found[path] = next(name for name in FUNCTIONS if f"${{{name}Function.Arn}}" in uri["Fn::Sub"])
+    for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+        assert set(methods) == ({ANY} if path in SIGNED_ROUTES else {"get", "head"}), path
+        for method in methods.values():
+            uri = method["x-amazon-apigateway-integration"]["uri"]
+            found[path] = next(name for name in FUNCTIONS if f"${{{name}Function.Arn}}" in uri["Fn::Sub"])
     assert found == SIGNED_ROUTES | TOKEN_ROUTES
 
 
@@ -149,7 +152,7 @@ def test_the_api_has_the_routes_of_the_design_and_no_others(resources: dict[str,
 def test_a_signed_route_asks_for_iam(resources: dict[str, Any], path: str) -> None:
     """Nobody reaches these routes without an IAM signature."""
     body = resources["Api"]["Properties"]["Body"]
-    assert body["paths"][path]["x-amazon-apigateway-any-method"]["security"] == [{"AWS_IAM": []}]
+    assert body["paths"][path][ANY]["security"] == [{"AWS_IAM": []}]
     schemes = body.get("components", body)["securitySchemes" if "components" in body else "securityDefinitions"]
     assert schemes["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
 
@@ -157,8 +160,8 @@ def test_a_signed_route_asks_for_iam(resources: dict[str, Any], path: str) -> No
 @pytest.mark.parametrize("path", TOKEN_ROUTES)
 def test_a_token_route_leaves_the_check_to_its_function(resources: dict[str, Any], path: str) -> None:
     """Feed readers and browsers can't sign requests."""
-    method = resources["Api"]["Properties"]["Body"]["paths"][path]["x-amazon-apigateway-any-method"]
-    assert method["security"] in ([{"NONE": []}], [])
+    for method in resources["Api"]["Properties"]["Body"]["paths"][path].values():
+        assert method["security"] in ([{"NONE": []}], [])
 
 
 def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> None:
@@ -166,12 +169,38 @@ def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> No
     assert "credentials" not in json.dumps(resources["Api"]["Properties"]["Body"])
 
 
-def test_every_route_is_throttled(resources: dict[str, Any]) -> None:
-    """Anybody can call the token routes: what junk can cost is bounded."""
+def test_every_method_is_throttled_and_those_open_to_the_world_apart(resources: dict[str, Any]) -> None:
+    """Anybody can call the token routes: what junk can cost is bounded, and takes nothing from signed requests."""
     (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
-    everything = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 10, "ThrottlingBurstLimit": 20}
-    assert stage["MethodSettings"] == [everything]
-    assert "AccessLogSetting" not in stage, "access logs need a role for the whole account, and would hold tokens"
+    limits = {(each["ResourcePath"], each["HttpMethod"]): each for each in stage["MethodSettings"]}
+    assert set(limits) == {("/*", "*")} | {(path, method) for path in TOKEN_ROUTES for method in ("GET", "HEAD")}
+    signed = limits.pop(("/*", "*"))
+    for limit in limits.values():
+        assert limit["ThrottlingRateLimit"] < signed["ThrottlingRateLimit"]
+        assert limit["ThrottlingBurstLimit"] < signed["ThrottlingBurstLimit"]
+    junk = sum(limit["ThrottlingRateLimit"] for limit in limits.values())
+    assert junk <= 30, "a request costs $3.50 per million: 30 a second for a month are $270, and Lambda's share"
+
+
+def test_access_logs_are_asked_for_and_hold_no_tokens(resources: dict[str, Any]) -> None:
+    """They need a role for the whole account, so they are off by default; query strings and paths hold secrets."""
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    condition, logging, otherwise = stage["AccessLogSetting"]["Fn::If"]
+    assert condition == "LogsAccess"
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    said = set(re.findall(r"\$context\.([A-Za-z.]+)", logging["Format"]))
+    assert said == {
+        "requestId",
+        "requestTimeEpoch",
+        "identity.sourceIp",
+        "identity.userArn",
+        "httpMethod",
+        "resourcePath",
+        "status",
+        "responseLength",
+        "responseLatency",
+    }
+    assert json.loads(logging["Format"]), "one JSON object"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -181,7 +210,7 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
     assert named(resources[f"{name}Function"]["Properties"]["Role"]) == f"{name}Role"
     assert set(role) == {"AssumeRolePolicyDocument", "Policies"}
     granted: dict[str, set[str]] = {}
-    for statement in statements(role):
+    for statement in statements(role, "HasAllowedRoles"):
         assert set(statement) == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
@@ -193,11 +222,21 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
 
 def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[str, Any]) -> None:
     """With AllowedRoles empty, StartScan has no sts:AssumeRole at all."""
-    (policy,) = resources["StartScanRole"]["Properties"]["Policies"]
-    (conditional,) = [each["Fn::If"] for each in policy["PolicyDocument"]["Statement"] if "Fn::If" in each]
-    assert conditional[0] == "HasAllowedRoles"
-    assert conditional[1]["Action"] == "sts:AssumeRole"
-    assert conditional[2] == {"Ref": "AWS::NoValue"}
+    granted = {
+        action for each in statements(resources["StartScanRole"]["Properties"]) for action in listed(each["Action"])
+    }
+    assert "ecr:StartImageScan" in granted
+    assert "sts:AssumeRole" not in granted
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_traces_are_written_only_where_a_parameter_asks(resources: dict[str, Any], name: str) -> None:
+    """X-Ray takes no narrower resource, so the permission comes with the parameter."""
+    role = resources[f"{name}Role"]["Properties"]
+    (more,) = [each for each in statements(role, "Traces") if each not in statements(role)]
+    assert more == {"Effect": "Allow", "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "Resource": "*"}
+    tracing = resources[f"{name}Function"]["Properties"]["TracingConfig"]["Mode"]
+    assert tracing == {"Fn::If": ["Traces", "Active", "PassThrough"]}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -214,10 +253,13 @@ def test_nothing_a_function_is_given_depends_on_the_api(resources: dict[str, Any
         assert "${Api" not in given
 
 
-def test_a_tick_comes_every_five_minutes_and_is_not_retried(resources: dict[str, Any]) -> None:
+def test_a_tick_comes_every_five_minutes_and_is_not_retried(
+    template: dict[str, Any], resources: dict[str, Any]
+) -> None:
     """A failed tick that came again at once would run beside the next one."""
     rule = resources["StartScanFunctionTick"]["Properties"]
-    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert rule["ScheduleExpression"] == {"Ref": "Schedule"}
+    assert template["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
     assert [named(target["Arn"]) for target in rule["Targets"]] == ["StartScanFunction"]
     invoke = resources["StartScanFunctionEventInvokeConfig"]["Properties"]
     assert (invoke["MaximumRetryAttempts"], invoke["MaximumEventAgeInSeconds"]) == (0, 300)
@@ -243,14 +285,17 @@ def test_a_message_is_tried_eight_times_and_then_kept_for_people(resources: dict
     assert named(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetterQueue"
     assert queue["SqsManagedSseEnabled"] is True
     assert dead["SqsManagedSseEnabled"] is True
-    alarm = resources["DeadLetterAlarm"]["Properties"]
+    alarm = resources["DeadLettersAlarm"]["Properties"]
     assert [named(each["Value"]) for each in alarm["Dimensions"]] == ["DeadLetterQueue"]
-    assert [named(each) for each in alarm["AlarmActions"]] == ["Topic"]
 
 
 def test_only_our_rules_send_to_the_queue(resources: dict[str, Any]) -> None:
     """EventBridge may send for the two rules of this stack, and for nobody else's."""
-    (statement,) = resources["EventsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    policy = resources["EventsQueuePolicy"]["Properties"]
+    statement, tls = policy["PolicyDocument"]["Statement"]
+    assert set(map(named, policy["Queues"])) == set(map(named, tls["Resource"])) == {"EventsQueue", "DeadLetterQueue"}
+    assert tls["Effect"] == "Deny"
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     sources = set(map(named, statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
     rules = of_type(resources, "AWS::Events::Rule")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -12,20 +11,21 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
-from ecr_rescan.core import keys
+from ecr_rescan.core import dry_run, keys
 from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.dry_run import FIRST_RESULTS_WITHIN
 from ecr_rescan.core.errors import DocumentError, InvalidRequestError, NotFoundError, StoreError
 from ecr_rescan.core.times import to_text
 from ecr_rescan.core.tokens import RANDOM_BYTES
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.api import base_url, create_api, json_response, read_json
+from ecr_rescan.runtime.api import base_url, create_api, json_response, read_flag, read_json, read_limit
 from ecr_rescan.runtime.configs import ConfigurationService, Written, warnings
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.previews import read_preview
 
-# The next tick is at most five minutes away; a scan, and the batch that its event waits in, take the rest.
-FIRST_RESULTS_WITHIN = timedelta(minutes=10)
 DEFAULT_PAGE = 100
+_STORED = ("id", "created", "updated")
 LARGEST_PAGE = 1000
 
 app = create_api()
@@ -35,11 +35,11 @@ app = create_api()
 def list_configurations() -> Response[str]:
     """Every configuration, or a page of them."""
     query = app.current_event.query_string_parameters
-    after = query.get("after", "")
-    if after and not keys.is_configuration_id(after):
+    after = query.get("after")
+    if after is not None and not keys.is_configuration_id(after):
         raise InvalidRequestError("after: must be the id of a configuration")
-    limit = _limit(query.get("limit", str(DEFAULT_PAGE)))
-    page = _service().page(after=after, limit=limit)
+    limit = read_limit(app.current_event, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+    page = _service().page(after=after or "", limit=limit)
     if page.problems:
         logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems])
     headers = {}
@@ -51,8 +51,11 @@ def list_configurations() -> Response[str]:
 
 @app.post("/configs")
 def add_configuration() -> Response[str]:
-    """Create a configuration under an id of our own."""
+    """Create a configuration under an id of our own, or tell what it would do."""
+    dry = read_flag(app.current_event, "dry_run")
     body = read_json(app.current_event)
+    if dry:
+        return _previewed(_service().check_new(body, id=str(uuid.uuid4()), now=clock.now()))
     return _created(
         _service().add(body, id=str(uuid.uuid4()), now=clock.now(), random_bytes=secrets.token_bytes(RANDOM_BYTES))
     )
@@ -67,7 +70,17 @@ def get_configuration(configuration_id: str) -> Response[str]:
 
 @app.put("/configs/<configuration_id>")
 def replace_configuration(configuration_id: str) -> Response[str]:
-    """Change a configuration, or create it under an id of the caller's choice."""
+    """Change a configuration, or create it under an id of the caller's choice, or tell what it would do."""
+    if read_flag(app.current_event, "dry_run"):
+        return _previewed(
+            _service().check_replacement(
+                _checked_id(configuration_id),
+                read_json(app.current_event),
+                if_match=_if_match(),
+                create=_create_only(),
+                now=clock.now(),
+            )
+        )
     written = _service().replace(
         _checked_id(configuration_id),
         read_json(app.current_event),
@@ -164,6 +177,15 @@ def _created(written: Written) -> Response[str]:
     return json_response(HTTPStatus.CREATED, view, headers=headers)
 
 
+def _previewed(configuration: ScanConfiguration) -> Response[str]:
+    """The configuration as it would be, without what only a stored one has, and what it would do."""
+    view = {name: value for name, value in configuration.to_wire().items() if name not in _STORED}
+    found = read_preview(wiring.configurations(), wiring.documents(), configuration, now=clock.now())
+    return json_response(
+        HTTPStatus.OK, view | {"warnings": _warnings(configuration), "dry_run": dry_run.to_wire(found)}
+    )
+
+
 def _warnings(configuration: ScanConfiguration) -> list[str]:
     return warnings(configuration, account_id=wiring.settings().account_id, today=clock.now().date())
 
@@ -204,12 +226,6 @@ def _checked_id(configuration_id: str) -> str:
     if not keys.is_configuration_id(configuration_id):
         raise NotFoundError(f"configuration {configuration_id[:64]}")
     return configuration_id
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= LARGEST_PAGE):
-        raise InvalidRequestError(f"limit: must be a whole number from 1 to {LARGEST_PAGE}")
-    return int(text)
 
 
 def _if_match() -> list[str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ecr_rescan.core.events import is_schedule
-from ecr_rescan.runtime import clock, start_scan
+from ecr_rescan.runtime import clock, scan_wiring, start_scan
 from ecr_rescan.runtime.observability import logger, metrics
 
 
@@ -17,9 +17,10 @@ from ecr_rescan.runtime.observability import logger, metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Do a tick, or record a batch and answer which of its messages are to come again."""
     if is_schedule(event):
-        start_scan.tick(clock.now(), _seconds_left(context))
+        start_scan.tick(scan_wiring.environment(), clock.now(), _seconds_left(context))
         return {}
-    failed = start_scan.record(event.get("Records", []), clock.now(), _seconds_left(context))
+    records = event.get("Records", [])
+    failed = start_scan.record(scan_wiring.environment(), records, clock.now(), _seconds_left(context))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

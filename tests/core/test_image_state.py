@@ -13,7 +13,7 @@ from ecr_rescan.core import summary_text
 from ecr_rescan.core.image_state import ImageState
 from ecr_rescan.core.ledger import ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.summary import to_wire
+from ecr_rescan.core.summary_wire import to_wire
 from tests.summary_records import (
     HIGH,
     INDEX,
@@ -185,17 +185,17 @@ def test_nothing_recorded_at_all_has_no_counts_either() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (complete(hours(3)), "scanned 3 h ago, next 2026-11-24 15:02Z"),
-        (complete(hours(20)), "scanned 20 h ago, next 22:02Z"),
+        (complete(hours(3)), "scanned 3 h ago, next 2026-11-24 15:01Z"),
+        (complete(hours(20)), "scanned 20 h ago, next 22:01Z"),
         (complete(hours(24.1)), "scanned 24 h ago, due now"),
-        (complete(timedelta(seconds=20)), "scanned just now, next 2026-11-24 18:01Z"),
+        (complete(timedelta(seconds=20)), "scanned just now, next 2026-11-24 18:00Z"),
         (
             replace(complete(hours(24)), state=ScanState.IN_PROGRESS, claimed_at=NOW),
-            "scanned 24 h ago, scan in progress, next 2026-11-24 18:02Z",
+            "scanned 24 h ago, scan in progress, next 2026-11-24 18:01Z",
         ),
         (
             replace(complete(hours(1)), reason="ServerException"),
-            "scanned 1 h ago, ECR could not be asked: ServerException, next 2026-11-24 17:02Z",
+            "scanned 1 h ago, ECR could not be asked: ServerException, next 2026-11-24 17:01Z",
         ),
     ],
 )

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
-from ecr_rescan.core.notices import REMEMBER, Notices
+from ecr_rescan.core.notices import CLAIMED_FOR, REMEMBER, Claims, Notices, Selection
+from ecr_rescan.core.scan_result import ScanType
 from tests.core.worlds import BEGAN
 
 HOUR = timedelta(hours=1)
@@ -40,30 +41,69 @@ def test_waves_start_at_whole_seconds() -> None:
     assert Notices().join_waves([KEY], BEGAN + timedelta(microseconds=7)) == {KEY: BEGAN}
 
 
-def test_an_alert_is_claimed_by_one_document_and_by_it_again() -> None:
-    """Another one must not announce it; the one that died after its claim may."""
+def test_of_two_workers_one_claims_an_alert() -> None:
+    """The other one must neither send it nor forget it: who claimed it may die."""
     notices = Notices()
-    assert notices.claim(["one", "two"], "app", BEGAN) == ["one", "two"]
-    assert notices.claim(["two", "three"], "lib", BEGAN + HOUR) == ["three"]
-    assert notices.claim(["one", "three"], "app", BEGAN + HOUR) == ["one"]
+    assert notices.claim(["two", "one"], BEGAN) == Claims(("one", "two"), ())
+    assert notices.claim(["two", "three"], BEGAN + CLAIMED_FOR / 2) == Claims(("three",), ("two",))
+
+
+def test_what_was_sent_is_nobodys_to_send() -> None:
+    """Nor is it waited for."""
+    notices = Notices()
+    notices.claim(["one"], BEGAN)
+    notices.sent(["one"], BEGAN)
+    assert notices.claim(["one"], BEGAN + 2 * CLAIMED_FOR) == Claims((), ())
+
+
+def test_who_claimed_and_did_not_send_is_dead_after_a_while() -> None:
+    """Then the next one sends."""
+    notices = Notices()
+    notices.claim(["one"], BEGAN)
+    assert notices.claim(["one"], BEGAN + CLAIMED_FOR) == Claims(("one",), ())
+    assert notices.claim(["one"], BEGAN + CLAIMED_FOR) == Claims((), ("one",))
 
 
 def test_claims_are_forgotten_when_nothing_can_repeat_them() -> None:
     """After the time in which an outbox may be left over."""
     notices = Notices()
-    notices.claim(["one"], "app", BEGAN)
-    assert notices.claim(["one"], "lib", BEGAN + REMEMBER) == []
-    assert notices.claim(["one"], "lib", BEGAN + REMEMBER + HOUR) == ["one"]
+    notices.claim(["one"], BEGAN)
+    notices.sent(["one"], BEGAN)
+    assert notices.claim(["one"], BEGAN + REMEMBER) == Claims((), ())
+    assert notices.claim(["one"], BEGAN + REMEMBER + HOUR) == Claims(("one",), ())
+
+
+def test_changes_that_come_while_an_outbox_is_emptied_stay_pending() -> None:
+    """Or they would be lost, should the one who brought them die."""
+    notices = Notices()
+    notices.expect_changes("app", BEGAN)
+    notices.expect_changes("lib", BEGAN)
+    seen = dict(notices.pending)
+    notices.expect_changes("app", BEGAN + HOUR)
+    notices.drained(seen)
+    assert notices.pending == {"app": (BEGAN, 2)}
 
 
 def test_notices_read_back_exactly() -> None:
     """Everything is stored, and the same content gives the same bytes."""
-    notices = Notices(baseline_since=BEGAN, known={"b", "a"}, pending={"app": BEGAN})
+    notices = Notices(
+        known={"b", "a"},
+        selection=Selection(("team/*", "!team/old"), ("v*",), 3),
+        scan_type=ScanType.ENHANCED,
+        baseline_since=BEGAN,
+        selection_before=Selection(("team/app",), (), None),
+        scan_type_changed=True,
+        suppressions={"f1": frozenset({"active", "ending"}), "f2": frozenset()},
+        checked="2026-01-05 f1",
+    )
     notices.join_waves([OTHER, KEY, ("CVE-1", "")], BEGAN)
-    notices.claim(["one"], "app", BEGAN)
+    notices.expect_changes("app", BEGAN)
+    notices.claim(["one", "two"], BEGAN)
+    notices.sent(["one"], BEGAN)
     again = Notices.from_json("notices", notices.to_json())
     assert again == notices
     assert again.to_json() == notices.to_json()
+    assert Notices.from_json("notices", Notices().to_json()) == Notices()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from ecr_rescan.core import summary_text
 from ecr_rescan.core.findings import FindingsDocument, Image, Manifest
 from ecr_rescan.core.image_state import ImageState
 from ecr_rescan.core.ledger import Ledger, LedgerImage
+from ecr_rescan.core.schedule import INTERVAL, MARGIN
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.summary import Problem, Summary, summarise, to_wire
+from ecr_rescan.core.summary import Problem, Summary, summarise
+from ecr_rescan.core.summary_wire import to_wire
 from tests.summary_records import (
     HIGH,
     INDEX,
@@ -163,6 +166,10 @@ def test_the_json_names_every_member() -> None:
     zeros = {severity.value: 0 for severity in Severity}
     states = dict.fromkeys(("stale", "failed", "unsupported", "archived", "never", "in_progress"), 0)
     coverage = {"selected": 1, "scanned_24h": 1, **states}
+    due = NOW - timedelta(hours=3) + INTERVAL + MARGIN
+    age = {"oldest_since": "2026-11-23T18:00:00Z", "oldest_days": 0, "days_allowed": 30, "beyond": 0}
+    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "resolved"), 0)
+    changes = {"last_24h": none, "last_7d": none}
     assert wire == {
         "schema": 1,
         "at": "2026-11-23T18:00:00Z",
@@ -171,6 +178,8 @@ def test_the_json_names_every_member() -> None:
             "repositories": 1,
             "images": 1,
             "counts": {**zeros, "HIGH": 1},
+            "ages": {"HIGH": age},
+            "changes": changes,
             "coverage": coverage,
         },
         "configurations": [
@@ -187,6 +196,9 @@ def test_the_json_names_every_member() -> None:
                 "coverage": coverage,
                 "counts": {**zeros, "HIGH": 1},
                 "suppressed": 0,
+                "ages": {"HIGH": age},
+                "changes": changes,
+                "ignore": [],
                 "problems": [],
                 "images": [
                     {
@@ -196,9 +208,9 @@ def test_the_json_names_every_member() -> None:
                         "platform": None,
                         "manifest": digest("1"),
                         "state": "COMPLETE",
-                        "reason": "scanned 3 h ago, next 2026-11-24 15:02Z",
+                        "reason": f"scanned 3 h ago, next 2026-11-24 {due:%H:%M}Z",
                         "scanned_at": "2026-11-23T15:00:00Z",
-                        "next_due": "2026-11-24T15:02:00Z",
+                        "next_due": f"{due:%Y-%m-%dT%H:%M:%S}Z",
                         "pushed_at": "2026-11-22T18:00:00Z",
                         "counts": {**zeros, "HIGH": 1},
                         "suppressed": 0,

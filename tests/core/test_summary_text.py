@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ecr_rescan.core import summary_text
 from ecr_rescan.core.ledger import ManifestRecord, ScanState
-from ecr_rescan.core.summary import summarise, to_wire
+from ecr_rescan.core.summary import summarise
+from ecr_rescan.core.summary_wire import to_wire
 from tests.summary_records import (
     NOW,
     PLACE,

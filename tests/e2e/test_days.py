@@ -1,4 +1,4 @@
-"""The whole service over HTTP, on the sample registry, as a subscriber sees it day after day with a real feed parser."""
+"""The whole service over HTTP, on the sample registry, as a subscriber with a real feed parser sees it day by day."""
 
 from __future__ import annotations
 

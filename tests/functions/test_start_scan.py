@@ -320,28 +320,53 @@ def test_only_the_messages_of_a_repository_that_failed_come_again(aws: Service) 
     assert open_findings(aws, "b/two") == set()
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EVENTS.glob("*.json") if "api" not in path.name))
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in EVENTS.glob("*.json") if b"httpMethod" not in path.read_bytes())
+)
 def test_the_sample_events_are_taken(aws: Service, name: str) -> None:
     from functions.start_scan.app import lambda_handler
 
     event = json.loads((EVENTS / name).read_text())
-    if "httpMethod" in event:
-        pytest.skip("a request, not for StartScan")
     aws.add("*")
     reply = lambda_handler(event, aws._context())
     assert reply.get("batchItemFailures", []) == []
 
 
-def test_a_push_event_brings_a_new_image_within_a_tick_without_a_listing(aws: Service) -> None:
+def test_a_push_event_brings_a_new_image_within_a_tick(aws: Service) -> None:
+    aws.push("team/app", "1")
+    aws.add("team/app")
+    aws.cycle()
+    aws.push("team/app", "2")
+    aws.drain()
+    aws.tick()
+    assert aws.started() == 2
+
+
+def test_a_push_that_ecr_scans_itself_costs_no_listing(aws: Service) -> None:
+    aws.ecr.create_repository(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True})
     aws.push("team/app", "1")
     aws.add("team/app")
     aws.cycle()
     listed = len(aws.fake.calls.of("DescribeImages"))
     aws.push("team/app", "2")
+    aws.advance(minutes=2)
     aws.drain()
     aws.tick()
-    assert aws.started() == 2
+    assert aws.states() == {("team/app", None): "COMPLETE"}
     assert len(aws.fake.calls.of("DescribeImages")) == listed
+    assert aws.started() == 0
+
+
+def test_a_pushed_index_is_found_by_its_event_and_never_started_itself(aws: Service) -> None:
+    aws.push("team/worker", "1")
+    aws.add("team/worker")
+    aws.cycle()
+    for pushed in multi_platform("worker", "2"):
+        aws.put("team/worker", pushed)
+    aws.drain()
+    aws.tick()
+    assert aws.started() == 3
+    assert aws.refused() == 0
 
 
 def test_a_deleted_image_is_no_longer_scanned_and_its_findings_are_gone(aws: Service) -> None:

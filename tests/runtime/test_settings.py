@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ecr_rescan.core.errors import SettingsError
-from ecr_rescan.runtime.settings import load_settings, load_start_scan_settings
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.runtime.settings import load_settings, load_start_scan_settings, load_summary_settings
 
 COMMON = {"AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012", "BUCKET_NAME": "records"}
 START_SCAN = COMMON | {"QUEUE_URL": "https://sqs/q", "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t"}
@@ -74,3 +75,16 @@ def test_a_malformed_variable_is_named(variable: str, value: str) -> None:
 def test_roles_are_allowed_by_name_or_beginning(allowed: str, role: str, expected: bool) -> None:
     """Never by anything in between."""
     assert load_settings(COMMON | {"ALLOWED_ROLES": allowed}).allows_role(role) is expected
+
+
+def test_the_days_allowed() -> None:
+    """Severities with days; one that is not named has no limit."""
+    settings = load_summary_settings(COMMON | {"SLA_DAYS": "CRITICAL=7,HIGH=30"})
+    assert settings.days_allowed == {Severity.CRITICAL: 7, Severity.HIGH: 30}
+
+
+@pytest.mark.parametrize("value", ["", "CRITICAL", "CRITICAL=", "CRITICAL=0", "UNDEFINED=7", "critical=7"])
+def test_days_that_are_none_are_refused(value: str) -> None:
+    """By the variable's name."""
+    with pytest.raises(SettingsError, match="SLA_DAYS"):
+        load_summary_settings(COMMON | {"SLA_DAYS": value})

@@ -21,6 +21,8 @@ from ecr_rescan.core.errors import ConflictError, DocumentError, StoreError
 JSON = "application/json"
 
 _COMPRESS_OVER = 32 * 1024
+# gzip's own 9 takes nearly twice as long, for 1 % less.
+_COMPRESSION = 6
 _GZIP_MAGIC = b"\x1f\x8b"
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.05
@@ -139,7 +141,7 @@ class DocumentStore:
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
         if len(body) > _COMPRESS_OVER:
             # Without a fixed mtime the same body would get a new ETag, and seem changed, every time.
-            request |= {"Body": gzip.compress(body, mtime=0), "ContentEncoding": "gzip"}
+            request |= {"Body": gzip.compress(body, _COMPRESSION, mtime=0), "ContentEncoding": "gzip"}
         if if_match is not None:
             request["IfMatch"] = if_match
         if if_none_match:
@@ -173,11 +175,14 @@ class DocumentStore:
                 raise ConflictError(key) from error
             raise StoreError(key, _code(error)) from error
 
-    def update(self, key: str, change: Callable[[bytes | None], bytes | None]) -> str | None:
+    def update(
+        self, key: str, change: Callable[[bytes | None], bytes | None], *, known: Stored | None = None
+    ) -> str | None:
         """Read, change and write back, again from the start when somebody else wrote in between.
 
         Args:
             change: from what is stored (None where nothing is) to what is to be; None, or the same, writes nothing.
+            known: the document as it was read before, which saves reading it again unless it was changed since.
 
         Returns:
             The ETag of what is stored now; None where nothing is.
@@ -191,7 +196,7 @@ class DocumentStore:
             if attempt:
                 longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
                 self._sleep(longest * self._chance())
-            stored = self.get(key)
+            stored = known if known is not None and not attempt else self.get(key)
             body = change(stored.body if stored else None)
             if body is None or (stored and stored.body == body):
                 return stored.etag if stored else None

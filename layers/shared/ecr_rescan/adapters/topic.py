@@ -1,4 +1,4 @@
-"""Amazon SNS: the topic that messages to people and chats are published to, within SNS's limits."""
+"""Amazon SNS: the topic that messages to people, machines and chats are published to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_rescan.core.errors import MessageError
+from ecr_rescan.core.message_forms import Message
 from ecr_rescan.core.normalise import encodable
 
-MAX_BYTES = 256 * 1024
-"""Of a message with all its variants and attributes (SNS API reference, Publish)."""
 MAX_SUBJECT = 99
 MAX_ATTRIBUTES = 10
 """What a subscribed queue with raw delivery takes; SNS drops messages with more (SNS Developer Guide)."""
@@ -29,44 +28,26 @@ class Topic:
         self._client = client
         self._arn = arn
 
-    def publish(
-        self,
-        subject: str,
-        text: str,
-        *,
-        variants: Mapping[str, str] | None = None,
-        attributes: Mapping[str, str | Sequence[str]] | None = None,
-    ) -> None:
-        """Publish a message.
+    def publish(self, message: Message) -> None:
+        """Publish a message: each subscriber gets the form of its protocol, or else ``default``.
 
-        Args:
-            subject: for mails; reduced to what SNS takes.
-            text: for every subscriber without a variant; cut by lines, saying how many, where SNS's limit needs it.
-            variants: by protocol (``https``, ``sqs``, …), sent as they are.
-            attributes: for subscribers' filters, ten at most; empty ones are left out, for SNS refuses them.
+        The subject is reduced to what SNS takes; empty attributes, which SNS refuses, are left out.
 
         Raises:
-            MessageError: SNS refused or failed; ``MessageTooLarge`` where the variants and attributes alone are too
-                large.
+            MessageError: SNS refused or failed.
             ValueError: more than ten attributes.
         """
-        typed = _typed(attributes or {})
-        if len(typed) > MAX_ATTRIBUTES:
-            raise ValueError(f"{len(typed)} attributes are more than {MAX_ATTRIBUTES}")
-        room = MAX_BYTES - sum(
-            len(part.encode()) for name, item in typed.items() for part in (name, item["DataType"], item["StringValue"])
-        )
-        message = _fitted(encodable(text), variants or {}, room)
-        if message is None:
-            raise MessageError(self._name, "MessageTooLarge")
-        structure = {"MessageStructure": "json"} if variants else {}
+        attributes = _typed(message.attributes)
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise ValueError(f"{len(attributes)} attributes are more than {MAX_ATTRIBUTES}")
+        forms = {protocol: encodable(form) for protocol, form in message.forms.items()}
         try:
             self._client.publish(
                 TopicArn=self._arn,
-                Subject=ascii_subject(subject),
-                Message=message,
-                MessageAttributes=typed,
-                **structure,
+                Subject=ascii_subject(message.subject),
+                MessageStructure="json",
+                Message=json.dumps(forms, ensure_ascii=False),
+                MessageAttributes=attributes,
             )
         except ClientError as error:
             raise MessageError(self._name, error.response["Error"].get("Code", "")) from error
@@ -96,35 +77,3 @@ def _typed(attributes: Mapping[str, str | Sequence[str]]) -> dict[str, dict[str,
         if text:
             typed[name] = {"DataType": kind, "StringValue": text}
     return typed
-
-
-def _fitted(text: str, variants: Mapping[str, str], room: int) -> str | None:
-    """The message in at most ``room`` bytes, its text cut by lines; None where no text would fit."""
-    keep = len(text.encode())
-    while True:
-        message = _message(_cut(text, keep), variants)
-        excess = len(message.encode()) - room
-        if excess <= 0:
-            return message
-        if keep <= 0:
-            return None
-        # A byte of text takes one or, escaped in JSON, two: a few rounds do, and little is cut in vain.
-        keep -= excess
-
-
-def _message(text: str, variants: Mapping[str, str]) -> str:
-    if not variants:
-        return text
-    forms = {"default": text} | {protocol: encodable(form) for protocol, form in variants.items()}
-    return json.dumps(forms, ensure_ascii=False)
-
-
-def _cut(text: str, size: int) -> str:
-    """The text's first ``size`` bytes, up to a whole line where there is one, and how many lines were left out."""
-    encoded = text.encode()
-    if len(encoded) <= size:
-        return text
-    start = encoded[: max(size, 0)].decode(errors="ignore")
-    kept = start.rpartition("\n")[0] or start
-    left_out = text.count("\n") - kept.count("\n")
-    return f"{kept}\n… and {left_out} more lines" if left_out else f"{kept}…"

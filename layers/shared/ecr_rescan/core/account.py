@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
@@ -22,15 +22,22 @@ QUOTA_MARGIN = 1_000
 SCAN_TYPE_FOR = timedelta(hours=1)
 REPOSITORIES_FOR = timedelta(hours=1)
 
-_HOUR = "%Y-%m-%dT%H"
+EVENTS_FOR = timedelta(hours=25)
+"""How long an event that arrived shows that events do: on most days every registry has some."""
+
+_BUCKET = timedelta(minutes=10)
+_COUNTED = timedelta(days=1) + _BUCKET
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Account:
     """One registry in one Region.
 
-    ``starts``: hour → scans started in it. ``paused_until``: ECR said that the account's daily quota is spent.
-    ``resume_at``: the repository at which the last tick ran out of time. ``problem``: why it can't be read now.
+    ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
+    daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last arrived.
+    ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no configuration
+    names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
     """
 
     registry: str
@@ -39,29 +46,32 @@ class Account:
     scan_type_at: datetime | None = None
     repositories: tuple[str, ...] = ()
     repositories_at: datetime | None = None
-    starts: dict[str, int] = field(default_factory=dict)
+    starts: dict[datetime, int] = field(default_factory=dict)
     paused_until: datetime | None = None
+    events_at: datetime | None = None
     resume_at: str = ""
+    unnamed: dict[str, datetime] = field(default_factory=dict)
+    swept_at: datetime | None = None
     problem: str = ""
 
     def count_starts(self, number: int, now: datetime) -> None:
         """Count scans started now, and forget those of more than a day ago."""
-        self.starts = {hour: count for hour, count in self.starts.items() if self._within_a_day(hour, now)}
+        self.starts = {begin: count for begin, count in self.starts.items() if now - begin < _COUNTED}
         if number:
-            hour = now.strftime(_HOUR)
-            self.starts[hour] = self.starts.get(hour, 0) + number
+            begin = now - (now - _EPOCH) % _BUCKET
+            self.starts[begin] = self.starts.get(begin, 0) + number
 
     def starts_left(self, now: datetime) -> int:
-        """How many scans may still be started; none while the account is paused."""
-        if self.paused_until is not None and now < self.paused_until:
-            return 0
-        used = sum(count for hour, count in self.starts.items() if self._within_a_day(hour, now))
+        """How many scans may still be started: none while the account is paused, one to see whether that is over."""
+        if self.paused_until is not None:
+            return 0 if now < self.paused_until else 1
+        # Ten minutes count until all of them are a day old.
+        used = sum(count for begin, count in self.starts.items() if now - begin < _COUNTED)
         return max(0, DAILY_QUOTA - QUOTA_MARGIN - used)
 
-    @staticmethod
-    def _within_a_day(hour: str, now: datetime) -> bool:
-        # An hour counts until all of it is a day old.
-        return now - from_text(f"{hour}:00:00Z") < timedelta(hours=25)
+    def hears_events(self, now: datetime) -> bool:
+        """Whether events of this registry and Region are seen to arrive."""
+        return self.events_at is not None and now - self.events_at < EVENTS_FOR
 
     def to_json(self) -> bytes:
         """The document's one and only form."""
@@ -73,9 +83,12 @@ class Account:
             "scan_type_at": _text(self.scan_type_at),
             "repositories": sorted(self.repositories),
             "repositories_at": _text(self.repositories_at),
-            "starts": dict(sorted(self.starts.items())),
+            "starts": {to_text(begin): count for begin, count in sorted(self.starts.items())},
             "paused_until": _text(self.paused_until),
+            "events_at": _text(self.events_at),
             "resume_at": self.resume_at,
+            "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
+            "swept_at": _text(self.swept_at),
             "problem": self.problem,
         }
         return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
@@ -99,9 +112,12 @@ class Account:
                 scan_type_at=_moment(wire["scan_type_at"]),
                 repositories=tuple(wire["repositories"]),
                 repositories_at=_moment(wire["repositories_at"]),
-                starts={hour: int(count) for hour, count in wire["starts"].items() if from_text(f"{hour}:00:00Z")},
+                starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},
                 paused_until=_moment(wire["paused_until"]),
+                events_at=_moment(wire["events_at"]),
                 resume_at=wire["resume_at"],
+                unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
+                swept_at=_moment(wire["swept_at"]),
                 problem=wire["problem"],
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

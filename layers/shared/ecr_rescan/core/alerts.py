@@ -5,9 +5,10 @@ Pure functions over findings documents; the feed, the messages and the API show 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
@@ -16,7 +17,7 @@ from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import Severity, most_severe
 from ecr_rescan.core.suppressions import Suppressions, hidden
 from ecr_rescan.core.times import to_text
-from ecr_rescan.core.view import view
+from ecr_rescan.core.view import as_seen, view
 
 _NAMESPACE = uuid.UUID("6a1f3d0e-52a5-5c39-9d8e-8f0f6a2f7c11")
 
@@ -94,26 +95,22 @@ class _Repository:
         for image in document.images.values():
             changes[image.changed_at] = changes.get(image.changed_at, 0) | image.manifests
         self._changes = sorted(changes.items(), reverse=True)
+        self._changed_at: dict[int, datetime] = {}
         self._hidden: dict[tuple[Suppression, ...], int] = {}
 
     def changed_at(self, mask: int) -> datetime:
         """The last change of what the images of these manifests are called."""
-        return next(at for at, manifests in self._changes if manifests & mask)
+        known = self._changed_at.get(mask)
+        if known is None:
+            known = self._changed_at[mask] = next(at for at, manifests in self._changes if manifests & mask)
+        return known
 
     def hidden(self, suppressions: tuple[Suppression, ...]) -> int:
         """The manifests in which these suppressions hide a finding."""
         known = self._hidden.get(suppressions)
         if known is None:
-            known = self._hidden[suppressions] = hidden(suppressions, self._as_seen())
+            known = self._hidden[suppressions] = hidden(suppressions, as_seen(self._seen, self.document))
         return known
-
-    def _as_seen(self) -> FindingsDocument:
-        """The document with just the images that the configuration selects, and what stands in for them as theirs."""
-        images = {}
-        for digest in self._seen.images:
-            image = self.document.images[digest]
-            images[digest] = replace(image, manifests=image.manifests | self._seen.stand_ins.get(digest, 0))
-        return replace(self.document, images=images)
 
 
 @dataclass(slots=True)
@@ -180,7 +177,10 @@ def alert_id(
 ) -> str:
     """The permanent identity of an alert (RFC 9562, UUID version 5)."""
     name = "\x1f".join((config_id, vulnerability, package, to_text(wave) if wave else "", raised_to or ""))
-    return str(uuid.uuid5(_NAMESPACE, name))
+    # What uuid.uuid5 does, without making a UUID of what is wanted as text: a feed may join 50,000 findings.
+    made = hashlib.sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(made[16], 16) & 3]
+    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
 
 
 def _collect(
@@ -196,21 +196,22 @@ def _collect(
         for opening in finding.openings:
             mask = opening.mask & repository.effective
             news = opening.news.get(configuration.id)
-            left = opening.closed if _was_seen(configuration, opening) else None
+            left = opening.closed and _left(configuration, opening.closed)
             # What was announced once stays part of the story: without it, the alert would change its identity.
             if mask or left or news:
-                group = groups.setdefault((*key, news.wave if news else None), _Group())
+                place = (*key, news.wave if news else None)
+                group = groups.get(place)
+                if group is None:
+                    group = groups[place] = _Group()
                 group.parts.append(_Part(repository, finding, opening, news, mask, left))
                 group.reopened = group.reopened or closed_before
             closed_before = closed_before or left is not None
 
 
-def _was_seen(configuration: ScanConfiguration, opening: Opening) -> bool:
-    """Whether a closed opening is a resolved alert of this configuration."""
-    closed = opening.closed
-    if closed is None or closed.reason not in ("fixed", "gone"):
-        return False
-    return any(matches(tag, configuration.tags) for tag in closed.tags)
+def _left(configuration: ScanConfiguration, closed: Closing) -> Closing | None:
+    """The closing, where it makes a resolved alert of this configuration."""
+    seen = closed.reason in ("fixed", "gone") and any(matches(tag, configuration.tags) for tag in closed.tags)
+    return closed if seen else None
 
 
 def _open_alert(
@@ -218,7 +219,7 @@ def _open_alert(
 ) -> Alert:
     vulnerability, package, wave = key
     parts = [part for part in group.parts if part.mask]
-    suppressed, occurrences = _apply(tuple(suppressions.matching(vulnerability, package)), parts)
+    suppressed, occurrences = _apply(suppressions.matching(vulnerability, package), parts)
     story = _story(wave, group.parts)
     if story.raised_to:
         kind = "escalated"

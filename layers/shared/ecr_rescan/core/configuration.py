@@ -43,9 +43,9 @@ _STORED = ("schema", "selected_since", "selection")
 _SUPPRESSION = ("vulnerability", "package", "tags", "reason", "until")
 
 # eusc-de-east-1, the European Sovereign Cloud's first Region, begins with four letters.
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d", re.ASCII)
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d", re.ASCII)
 _REGISTRY = re.compile(r"\d{12}", re.ASCII)
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[A-Za-z0-9+=,.@_/-]{1,512}", re.ASCII)
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[A-Za-z0-9+=,.@_/-]{1,512}", re.ASCII)
 # A leading ! would exclude, and so suppress everything else.
 _VULNERABILITY = re.compile(r"(?!!)[!-~]{1,256}", re.ASCII)
 _PACKAGE = re.compile(r"(?!!)[ -~]{1,256}", re.ASCII)
@@ -230,10 +230,10 @@ def _read(
     if not isinstance(body, dict):
         raise InvalidConfigurationError([Fault("body", "must be a JSON object")])
     checks = Checks(body)
-    region = checks.shaped("region", _REGION, "a Region such as eu-west-1", required=True)
+    region = checks.shaped("region", REGION, "a Region such as eu-west-1", required=True)
     registry = checks.shaped("registry", _REGISTRY, "an account id: a string of 12 digits", required=True)
     repository = checks.repositories("repository")
-    role_arn = checks.shaped("role_arn", _ROLE_ARN, "the ARN of an IAM role: arn:aws:iam::123456789012:role/name")
+    role_arn = checks.shaped("role_arn", ROLE_ARN, "the ARN of an IAM role: arn:aws:iam::123456789012:role/name")
     configuration = ScanConfiguration(
         id=id,
         created=created,
@@ -252,7 +252,7 @@ def _read(
         role_arn=role_arn,
         description=checks.text("description", longest=500),
     )
-    if role_arn and registry and (role := _ROLE_ARN.fullmatch(role_arn)) and role[1] != registry:
+    if role_arn and registry and (role := ROLE_ARN.fullmatch(role_arn)) and role[1] != registry:
         checks.fault("role_arn", f"must be a role of the registry's own account, {registry}")
     checks.only((*_SETTABLE, *_ANSWERED, *more))
     for name, kind in _ANSWERED.items():

@@ -13,7 +13,14 @@ from datetime import datetime
 from ecr_rescan.core import listing, schedule
 from ecr_rescan.core.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.ledger import Ledger, ScanState
-from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, SkippedScan, SkipReason
+from ecr_rescan.core.scan_result import (
+    NoResult,
+    NoResultReason,
+    ScanResult,
+    ScanType,
+    SkippedScan,
+    SkipReason,
+)
 
 ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
@@ -28,10 +35,12 @@ class Facts:
     ``details``: a complete listing that began at ``began`` (None: not listed). ``missing``: RepositoryNotFound.
     ``problem``: why the repository could not be read ("" says that it could; None says nothing).
     ``children``: resolved indexes; ``unresolved``: index → why it could not be. ``answers``: what ECR has on manifests.
-    ``skips``: refused starts. ``asked``: manifests whose overdue result was asked for.
+    ``skips``: refused starts. ``asked``: manifests whose overdue result was asked for. ``scan_type``: how the registry
+    is scanned, as far as the answers are concerned.
     """
 
     began: datetime
+    scan_type: ScanType = ScanType.BASIC
     details: Sequence[listing.Detail] | None = None
     missing: bool = False
     problem: str | None = None
@@ -59,11 +68,12 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
     for digest, reason in facts.unresolved.items():
         if digest in ledger.images:
             ledger.images[digest].problem = reason
+            ledger.images[digest].resolve_at = now + schedule.READ_REST
     # Before the answers: what a refusal meant is told by the look at the result that followed it.
     for skip in facts.skips:
         _apply_skip(ledger, skip, now)
     for answer in facts.answers:
-        _apply_answer(ledger, answer, now)
+        _apply_answer(ledger, answer, facts.scan_type, now)
     for digest in facts.asked:
         record = ledger.manifests.get(digest)
         if record is not None:
@@ -80,7 +90,7 @@ def _apply_event(ledger: Ledger, event: ImageEvent) -> None:
         listing.apply_storage_class(ledger, event.digest, event.archived, event.at)
 
 
-def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, now: datetime) -> None:
+def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, scan_type: ScanType, now: datetime) -> None:
     record = ledger.manifests.get(answer.digest)
     if isinstance(answer, ScanResult):
         if record is not None:
@@ -90,7 +100,7 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, now: datetime) 
     elif answer.reason is NoResultReason.REPOSITORY_NOT_FOUND:
         listing.apply_missing(ledger, now)
     elif record is not None:
-        schedule.take_no_result(record, answer, now)
+        schedule.take_no_result(record, answer, scan_type, now)
 
 
 def _apply_skip(ledger: Ledger, skip: SkippedScan, now: datetime) -> None:

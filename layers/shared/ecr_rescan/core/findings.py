@@ -6,7 +6,6 @@ change: completion times and scan states are the ledger's.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,8 +22,6 @@ SCHEMA = 1
 
 FindingKey = tuple[str, str]
 """(vulnerability, package): with registry, Region and repository, the recorded identity of a finding."""
-
-_moment = functools.lru_cache(maxsize=8192)(from_text)
 
 
 @dataclass(slots=True)
@@ -235,8 +232,8 @@ class FindingsDocument:
             registry=wire["registry"],
             region=wire["region"],
             repository=wire["repository"],
-            since=_moment(wire["since"]),
-            changed_at=_moment(wire["changed_at"]),
+            since=from_text(wire["since"]),
+            changed_at=from_text(wire["changed_at"]),
             manifests=[None if item is None else _manifest_from_wire(item) for item in wire["manifests"]],
             images={item["digest"]: _image_from_wire(item) for item in wire["images"]},
             findings={
@@ -268,7 +265,7 @@ def _manifest_from_wire(wire: dict[str, Any]) -> Manifest:
     return Manifest(
         digest=wire["digest"],
         platform=wire.get("platform"),
-        result_at=_moment(wire["result_at"]) if "result_at" in wire else None,
+        result_at=from_text(wire["result_at"]) if "result_at" in wire else None,
         scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
         unconfirmed=wire.get("unconfirmed"),
     )
@@ -290,10 +287,10 @@ def _image_from_wire(wire: dict[str, Any]) -> Image:
     return Image(
         digest=wire["digest"],
         tags=tuple(wire.get("tags", ())),
-        pushed_at=_moment(wire["pushed_at"]),
+        pushed_at=from_text(wire["pushed_at"]),
         manifests=from_ranges(wire.get("manifests", "")),
-        appeared_at=_moment(wire.get("appeared_at", wire["pushed_at"])),
-        changed_at=_moment(wire["changed_at"]),
+        appeared_at=from_text(wire.get("appeared_at", wire["pushed_at"])),
+        changed_at=from_text(wire["changed_at"]),
         took=dict(wire.get("took", {})),
     )
 
@@ -310,8 +307,8 @@ def finding_to_wire(finding: Finding) -> dict[str, Any]:
 
 def _finding_from_wire(wire: dict[str, Any]) -> Finding:
     return Finding(
-        first_seen=_moment(wire["first_seen"]),
-        updated_at=_moment(wire["updated_at"]),
+        first_seen=from_text(wire["first_seen"]),
+        updated_at=from_text(wire["updated_at"]),
         fixes=wire.get("fixes", {}),
         openings=[_opening_from_wire(item) for item in wire["openings"]],
     )
@@ -346,12 +343,12 @@ def _closing_to_wire(closing: Closing) -> dict[str, Any]:
 
 
 def _closing_from_wire(wire: dict[str, Any]) -> Closing:
-    return Closing(_moment(wire["at"]), wire["reason"], Severity(wire["severity"]), tuple(wire["tags"]))
+    return Closing(from_text(wire["at"]), wire["reason"], Severity(wire["severity"]), tuple(wire["tags"]))
 
 
 def _opening_from_wire(wire: dict[str, Any]) -> Opening:
     return Opening(
-        at=_moment(wire["at"]),
+        at=from_text(wire["at"]),
         affected={version: _severities_from_wire(parts) for version, parts in wire.get("affected", {}).items()},
         peaks=_severities_from_wire(wire.get("peaks", {})),
         news={config_id: _news_from_wire(item) for config_id, item in wire.get("news", {}).items()},
@@ -369,9 +366,9 @@ def _news_to_wire(news: News) -> dict[str, Any]:
 
 def _news_from_wire(wire: dict[str, Any]) -> News:
     return News(
-        wave=_moment(wire["wave"]) if "wave" in wire else None,
+        wave=from_text(wire["wave"]) if "wave" in wire else None,
         severity=Severity(wire["severity"]),
-        raised=tuple((_moment(at), Severity(severity)) for at, severity in wire.get("raised", ())),
+        raised=tuple((from_text(at), Severity(severity)) for at, severity in wire.get("raised", ())),
     )
 
 
@@ -393,4 +390,4 @@ def _announcement_to_wire(item: Announcement) -> list[str]:
 
 def _announcement_from_wire(wire: list[str]) -> Announcement:
     config_id, vulnerability, package, wave, at = wire
-    return Announcement(config_id, vulnerability, package, _moment(wave) if wave else None, _moment(at))
+    return Announcement(config_id, vulnerability, package, from_text(wave) if wave else None, from_text(at))

@@ -53,9 +53,11 @@ class ManifestRecord:
     """What is known of one scannable manifest's scans.
 
     ``claimed_at``: a start was about to be sent, so it may have been accepted; the 24 hours run from it until a
-    completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``retry_at``: not
-    to be touched before (a cool-down). ``asked``: how often an overdue result was asked for, ``asked_at`` when last.
-    ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans without a result.
+    completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``basic_at``: when
+    the newest basic scan ended, where ``completed_at`` does not tell: it failed, or an enhanced result took its place.
+    ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
+    ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
+    without a result.
     """
 
     platform: str | None = None
@@ -64,6 +66,7 @@ class ManifestRecord:
     looked_up: bool = False
     claimed_at: datetime | None = None
     completed_at: datetime | None = None
+    basic_at: datetime | None = None
     scan_type: ScanType | None = None
     counts: dict[Severity, int] = field(default_factory=dict)
     retry_at: datetime | None = None
@@ -77,7 +80,7 @@ class LedgerImage:
     """An image of the repository: tagged, or a child of a tagged index.
 
     ``tags``: tag → since when it is known to name this image. ``children``: for an index, digest → platform of its
-    scannable manifests, resolved once (None: not yet).
+    scannable manifests, resolved once (None: not yet). ``resolve_at``: not to be resolved before, for it failed.
     """
 
     pushed_at: datetime
@@ -86,6 +89,7 @@ class LedgerImage:
     artifact_type: str = ""
     archived: bool = False
     children: dict[str, str | None] | None = None
+    resolve_at: datetime | None = None
     problem: str = ""
 
     @property
@@ -104,6 +108,7 @@ class Ledger:
     """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
 
     ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
+    ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
     """
 
     registry: str
@@ -113,6 +118,7 @@ class Ledger:
     listed_at: datetime | None = None
     missing_since: datetime | None = None
     problem: str = ""
+    recorded_for: str = ""
     images: dict[str, LedgerImage] = field(default_factory=dict)
     manifests: dict[str, ManifestRecord] = field(default_factory=dict)
 
@@ -134,6 +140,7 @@ class Ledger:
             "listed_at": _text(self.listed_at),
             "missing_since": _text(self.missing_since),
             "problem": self.problem,
+            "recorded_for": self.recorded_for,
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
         }
@@ -159,11 +166,17 @@ class Ledger:
                 listed_at=_moment(wire.get("listed_at")),
                 missing_since=_moment(wire.get("missing_since")),
                 problem=wire.get("problem", ""),
+                recorded_for=wire.get("recorded_for", ""),
                 images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
                 manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DocumentError(key, f"is no image ledger: {error!r}") from error
+
+
+# Calling an enum takes several times as long as a look-up, and a large account has a hundred thousand records.
+_STATES = {state.value: state for state in ScanState}
+_SEVERITIES = {severity.value: severity for severity in Severity}
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -185,6 +198,7 @@ def _image_to_wire(image: LedgerImage) -> dict[str, Any]:
         media_type=image.media_type,
         artifact_type=image.artifact_type,
         archived=image.archived,
+        resolve_at=_text(image.resolve_at),
         problem=image.problem,
     )
     if image.children is not None:
@@ -200,6 +214,7 @@ def _image_from_wire(wire: dict[str, Any]) -> LedgerImage:
         artifact_type=wire.get("artifact_type", ""),
         archived=wire.get("archived", False),
         children=wire.get("children"),
+        resolve_at=_moment(wire.get("resolve_at")),
         problem=wire.get("problem", ""),
     )
 
@@ -212,6 +227,7 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         looked_up=record.looked_up,
         claimed_at=_text(record.claimed_at),
         completed_at=_text(record.completed_at),
+        basic_at=_text(record.basic_at),
         scan_type=record.scan_type,
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
         retry_at=_text(record.retry_at),
@@ -224,13 +240,14 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
 def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
     return ManifestRecord(
         platform=wire.get("platform"),
-        state=ScanState(wire["state"]),
+        state=_STATES[wire["state"]],
         reason=wire.get("reason", ""),
         looked_up=wire.get("looked_up", False),
         claimed_at=_moment(wire.get("claimed_at")),
         completed_at=_moment(wire.get("completed_at")),
+        basic_at=_moment(wire.get("basic_at")),
         scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
-        counts={Severity(severity): count for severity, count in wire.get("counts", {}).items()},
+        counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=_moment(wire.get("retry_at")),
         failures=wire.get("failures", 0),
         asked=wire.get("asked", 0),

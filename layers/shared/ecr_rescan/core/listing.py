@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from ecr_rescan.core.image_list import ImageFact
 from ecr_rescan.core.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.view import Selector, select
+
+SKEW = timedelta(minutes=1)
+"""How far an event may be behind a listing that did not show it: clocks differ, and events know whole seconds."""
 
 # Signatures, attestations and SBOMs that cosign attaches by tag: they carry an image's config type but are none.
 _REFERRER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z]+)?")
@@ -61,7 +64,7 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) ->
 def apply_push(ledger: Ledger, digest: str, tag: str | None, media_type: str, artifact_type: str, at: datetime) -> bool:
     """Apply a push event: the tag names this image now. False where it says nothing new.
 
-    An event from before the last complete listing is old news, whatever it says.
+    An event from well before the last complete listing is old news, whatever it says.
     """
     if _is_old(ledger, at) or tag is None or _REFERRER_TAG.fullmatch(tag):
         return False
@@ -71,6 +74,8 @@ def apply_push(ledger: Ledger, digest: str, tag: str | None, media_type: str, ar
             return False
     image = ledger.images.get(digest)
     if image is not None and tag in image.tags:
+        # So that a deletion from before, which comes late, does not take it away.
+        image.tags[tag] = at
         return False
     for other in ledger.images.values():
         other.tags.pop(tag, None)
@@ -127,7 +132,7 @@ def apply_gone(ledger: Ledger, digest: str) -> None:
 
 
 def _is_old(ledger: Ledger, at: datetime) -> bool:
-    return ledger.listed_at is not None and at < ledger.listed_at
+    return ledger.listed_at is not None and at < ledger.listed_at - SKEW
 
 
 def tidy(ledger: Ledger) -> None:
@@ -160,17 +165,30 @@ def set_children(ledger: Ledger, digest: str, children: Mapping[str, str | None]
     """Keep an index's scannable manifests: an index never changes, so it is resolved once."""
     image = ledger.images[digest]
     image.children = dict(children)
+    image.resolve_at = None
     image.problem = "" if children else "the image index holds nothing that can be scanned"
     tidy(ledger)
 
 
-def unresolved(ledger: Ledger, selected: Iterable[str], *, again: bool) -> list[str]:
-    """The selected indexes whose children are not known yet; ``again``: also those that could not be told before."""
-    images = {digest: ledger.images[digest] for digest in selected}
+def unheard_of(ledger: Ledger, selected: Iterable[str]) -> list[str]:
+    """The selected images that only an event has told of: whether they are images at all, a scan or a listing shows.
+
+    ECR's push events name a digest and a tag, and not always a media type (Amazon ECR User Guide, sample events).
+    """
     return [
         digest
-        for digest, image in images.items()
-        if image.is_index and image.children is None and (again or not image.problem)
+        for digest in selected
+        if not ledger.images[digest].media_type
+        and (ledger.listed_at is None or min(ledger.images[digest].tags.values()) > ledger.listed_at)
+        and not ledger.manifests[digest].looked_up
+    ]
+
+
+def unresolved(ledger: Ledger, selected: Iterable[str]) -> list[str]:
+    """The selected indexes whose children are not known yet."""
+    images = {digest: ledger.images[digest] for digest in selected}
+    return [
+        digest for digest, image in images.items() if image.is_index and image.children is None and not image.archived
     ]
 
 

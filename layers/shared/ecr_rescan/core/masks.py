@@ -28,6 +28,7 @@ def mask_of(positions: Iterable[int]) -> int:
     return mask
 
 
+@functools.lru_cache(maxsize=8192)
 def to_ranges(mask: int) -> str:
     """``0-12,15`` for a mask; an empty string for none."""
     ranges = []

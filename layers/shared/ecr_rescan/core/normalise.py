@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
 
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanFinding, ScanResult, ScanType
 from ecr_rescan.core.severity import ORDER, Severity
@@ -85,8 +87,12 @@ def encodable(text: str) -> str:
 
 def bounded(value: object, limit: int) -> str:
     """A text as received, encodable, trimmed and cut with "…" at ``limit`` characters; "" for anything else."""
-    if not isinstance(value, str):
-        return ""
+    return _bounded(value, limit) if isinstance(value, str) else ""
+
+
+# The images of a repository mostly have the same findings, so the same texts come a thousand times.
+@lru_cache(maxsize=8192)
+def _bounded(value: str, limit: int) -> str:
     text = encodable(value).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -284,10 +290,12 @@ def _uri(value: object) -> str:
 
 def _merged(findings: Iterable[ScanFinding]) -> tuple[ScanFinding, ...]:
     """One finding per (vulnerability, package, version), sorted by them."""
-    same: dict[tuple[str, str, str], list[ScanFinding]] = {}
-    for finding in findings:
-        same.setdefault((finding.vulnerability, finding.package, finding.version), []).append(finding)
-    return tuple(_merge(group) if len(group) > 1 else group[0] for _, group in sorted(same.items()))
+
+    def key(finding: ScanFinding) -> tuple[str, str, str]:
+        return finding.vulnerability, finding.package, finding.version
+
+    groups = [list(group) for _, group in groupby(sorted(findings, key=key), key=key)]
+    return tuple(_merge(group) if len(group) > 1 else group[0] for group in groups)
 
 
 def _merge(group: list[ScanFinding]) -> ScanFinding:

@@ -329,18 +329,20 @@ def record(
     now: datetime,
     *,
     keep_all: bool = False,
+    stored: bytes | None = None,
 ) -> Changes:
     """Merge an update into a document (which is changed in place) and tell what changed for each configuration.
 
     ``configurations`` are those that name the repository; without any, nothing is changed. ``keep_all``: images that
-    none of them selects are kept, because not all configurations could be read. Results that complete
-    before what is recorded, and basic results recorded already, change nothing. News begins with a wave of its own;
-    ``announce`` sets the wave that the configuration knows, and must be called before the document is written.
+    none of them selects are kept, because not all configurations could be read. ``stored``: the document's form as it
+    was read, if it was. Results that complete before what is recorded, and basic results recorded already, change
+    nothing. News begins with a wave of its own; ``announce`` sets the wave that the configuration knows, and must be
+    called before the document is written.
     """
     if not configurations:
         return Changes()
     now = whole_seconds(now)
-    before = document.to_json()
+    before = stored or document.to_json()
     changes = _Merge(document, update, configurations, now, keep_all=keep_all).run()
     if document.to_json() != before:
         document.changed_at = now

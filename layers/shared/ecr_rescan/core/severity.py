@@ -23,10 +23,7 @@ class Severity(enum.StrEnum):
     @classmethod
     def parse(cls, value: object) -> Severity:
         """Read what ECR sent; anything unknown or missing is UNDEFINED, never an error."""
-        try:
-            return cls(str(value).strip().upper())
-        except ValueError:
-            return cls.UNDEFINED
+        return _BY_NAME.get(str(value).strip().upper(), cls.UNDEFINED)
 
     @property
     def rank(self) -> int:
@@ -50,6 +47,7 @@ class Severity(enum.StrEnum):
 RATED = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFORMATIONAL)
 """What a configuration may name, most severe first."""
 
+_BY_NAME = {severity.value: severity for severity in Severity}
 _RANKS = {severity: len(RATED) - position for position, severity in enumerate(RATED)} | {
     Severity.UNDEFINED: 0,
     Severity.UNTRIAGED: 0,
@@ -60,4 +58,6 @@ ORDER = {severity: position for position, severity in enumerate(Severity)}
 
 def most_severe(severities: list[Severity]) -> Severity:
     """The one to show for several; UNDEFINED for none."""
+    if len(severities) == 1:
+        return severities[0]
     return min(severities, key=ORDER.__getitem__, default=Severity.UNDEFINED)

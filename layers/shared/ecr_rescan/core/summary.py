@@ -7,35 +7,31 @@ configuration's ``severity`` and ``ignore``, with the findings that stand in for
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.account import Account
+from ecr_rescan.core.ages import Age, DaysAllowed, ages
+from ecr_rescan.core.changes import LONGEST, WINDOWS, Change, count
+from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.gathered import Beginnings, Counts, Gathered, beginnings, counted, gather, join
 from ecr_rescan.core.image_state import ImageState, ImageStatus, statuses
 from ecr_rescan.core.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.patterns import is_exact, matches
-from ecr_rescan.core.severity import ORDER, Severity
-from ecr_rescan.core.suppressions import Suppressions
-from ecr_rescan.core.tally import Tally, tally
-from ecr_rescan.core.times import to_text
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.tally import Tally
 from ecr_rescan.core.view import select
-
-SCHEMA = 1
 
 RepositoryId = tuple[str, str, str]
 """(registry, Region, repository)."""
 
-Counts = Mapping[Severity, int]
-"""Findings by severity, every severity named. Where there may be no such thing, None: never zeros instead."""
+Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
 
-Tallying = Callable[[ScanConfiguration, FindingsDocument, Suppressions], Tally]
-
-_COVERAGE = {
+COVERAGE = {
     "scanned_24h": ImageState.COMPLETE,
     "stale": ImageState.STALE,
     "failed": ImageState.FAILED,
@@ -44,8 +40,6 @@ _COVERAGE = {
     "never": ImageState.NEVER_SCANNED,
     "in_progress": ImageState.IN_PROGRESS,
 }
-
-_text = functools.lru_cache(maxsize=4096)(to_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +81,23 @@ class StateCounts:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSummary:
-    """What one configuration selects. ``problems``: why something that it names is missing here, in words."""
+    """What one configuration selects.
+
+    ``ages``: of the open findings, by severity. ``recent``: the changes of the last 7 days, the newest first;
+    ``changes``: how many of each kind, by window. ``repositories``: findings by severity of each repository with a
+    result. ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why
+    something that it names is missing here, in words.
+    """
 
     configuration: ScanConfiguration
     coverage: StateCounts
     counts: Counts | None
     suppressed: int
+    ages: Mapping[Severity, Age]
+    changes: Mapping[str, Mapping[str, int]]
+    recent: tuple[Change, ...]
+    repositories: Mapping[str, Counts]
+    ignoring: tuple[tuple[Suppression, int], ...]
     problems: tuple[str, ...]
     images: tuple[ImageSummary, ...]
 
@@ -101,13 +106,15 @@ class ConfigurationSummary:
 class Totals:
     """Everything that at least one configuration selects, once however many do.
 
-    A finding that one configuration ignores and another shows is counted.
+    A finding that one configuration ignores and another shows is counted; a change that several were told of is one.
     """
 
     configurations: int
     repositories: int
     images: int
     counts: Counts | None
+    ages: Mapping[Severity, Age]
+    changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
 
 
@@ -121,6 +128,10 @@ class Summary:
     problems: tuple[Problem, ...]
 
 
+def _gather(configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime) -> Gathered:
+    return gather(configuration, documents, since=at - LONGEST, on=at.date())
+
+
 @dataclass(slots=True)
 class _Totalling:
     """The parts of the totals, gathered while going through the configurations."""
@@ -128,8 +139,8 @@ class _Totalling:
     repositories: set[RepositoryId]
     images: set[tuple[RepositoryId, str]]
     states: dict[tuple[RepositoryId, str, str | None], ImageState]
-    findings: dict[FindingKey, Severity]
-    results: bool = False
+    gathered: list[Gathered]
+    recent: dict[tuple[str, FindingKey, datetime], Change]
 
 
 def summarise(
@@ -139,7 +150,9 @@ def summarise(
     problems: Iterable[Problem],
     *,
     at: datetime,
-    tally: Tallying = tally,
+    accounts: Mapping[tuple[str, str], Account] | None = None,
+    days_allowed: DaysAllowed | None = None,
+    gathering: Gathering = _gather,
 ) -> Summary:
     """Add up what is recorded.
 
@@ -147,19 +160,25 @@ def summarise(
         ledgers, documents: what is recorded of the repositories; more than the configurations select does no harm.
         problems: what could not be read; those about a repository are told with the configurations that name it, too.
         at: now, aware. The same record at the same time gives the same summary.
-        tally: counts the findings of one document, or remembers what that gave before.
+        accounts: what is known of registries, by registry and Region.
+        days_allowed: within how many days findings are to be mended, by severity.
+        gathering: joins the findings of a configuration, or remembers what that gave before.
     """
     ordered = tuple(sorted(problems, key=lambda problem: problem.key))
-    totalling = _Totalling(set(), set(), {}, {})
+    totalling = _Totalling(set(), set(), {}, [], {})
+    record = _Record(ledgers, documents, accounts or {}, ordered, at, days_allowed or {}, gathering)
     summaries = tuple(
-        _Summing(configuration, ledgers, documents, ordered, at, tally).run(totalling)
+        _Summing(configuration, record).run(totalling)
         for configuration in sorted(configurations, key=lambda configuration: configuration.id)
     )
+    counts, begun = _joined(totalling.gathered)
     totals = Totals(
         configurations=len(summaries),
         repositories=len(totalling.repositories),
         images=len(totalling.images),
-        counts=_counted(totalling.findings.values()) if totalling.results else None,
+        counts=counts,
+        ages=ages(begun, record.days_allowed, at=at),
+        changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
         coverage=StateCounts(Counter(totalling.states.values())),
     )
     return Summary(at, totals, summaries, ordered)
@@ -172,63 +191,57 @@ def names(configuration: ScanConfiguration, place: RepositoryId) -> bool:
     return (registry, region) == wanted and matches(repository, configuration.repository)
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """All that is recorded, and how to count it."""
+
+    ledgers: Mapping[RepositoryId, Ledger]
+    documents: Mapping[RepositoryId, FindingsDocument]
+    accounts: Mapping[tuple[str, str], Account]
+    problems: Sequence[Problem]
+    at: datetime
+    days_allowed: DaysAllowed
+    gathering: Gathering
+
+
 class _Summing:
     """The summary of one configuration."""
 
-    def __init__(
-        self,
-        configuration: ScanConfiguration,
-        ledgers: Mapping[RepositoryId, Ledger],
-        documents: Mapping[RepositoryId, FindingsDocument],
-        problems: Sequence[Problem],
-        at: datetime,
-        tally: Tallying,
-    ) -> None:
+    def __init__(self, configuration: ScanConfiguration, record: _Record) -> None:
         self.configuration = configuration
-        self.ledgers = {place: ledger for place, ledger in sorted(ledgers.items()) if names(configuration, place)}
-        self.documents = documents
-        self.unreadable = self._unreadable(problems)
-        self.at = at
-        self.tally = tally
-        self.suppressions = Suppressions(configuration, at.date())
+        self.record = record
+        self.at = record.at
+        self.ledgers = {place: one for place, one in sorted(record.ledgers.items()) if names(configuration, place)}
+        self.unreadable = self._unreadable(record.problems)
+        documents = [record.documents[place] for place in self.ledgers if place in record.documents]
+        self.gathered = record.gathering(configuration, documents, self.at)
         self.images: list[ImageSummary] = []
-        self.findings: dict[FindingKey, Severity] = {}
-        self.suppressed: dict[FindingKey, Severity] = {}
-        self.results = False
 
     def run(self, totalling: _Totalling) -> ConfigurationSummary:
         for place, ledger in self.ledgers.items():
-            rows = self._repository(ledger, self._tally(place))
+            rows = self._repository(ledger, self.gathered.tallies.get(ledger.repository))
             self.images.extend(rows)
             totalling.repositories.add(place)
             totalling.images.update((place, row.digest) for row in rows)
             totalling.states.update(((place, row.digest, row.status.manifest), row.status.state) for row in rows)
-        shown = self._shown(self.findings)
-        _add(totalling.findings, shown)
-        totalling.results |= self.results
+        gathered = self.gathered
+        totalling.gathered.append(gathered)
+        since = self.at - LONGEST
+        recent = tuple(change for change in gathered.recent if change.at >= since)
+        totalling.recent.update(((one.kind, (one.vulnerability, one.package), one.at), one) for one in recent)
         return ConfigurationSummary(
             configuration=self.configuration,
             coverage=StateCounts(Counter(row.status.state for row in self.images)),
-            counts=_counted(shown.values()) if self.results else None,
-            suppressed=len(self._shown(self.suppressed).keys() - self.findings.keys()),
+            counts=gathered.counts if gathered.has_results else None,
+            suppressed=gathered.suppressed,
+            ages=ages(gathered.beginnings, self.record.days_allowed, at=self.at),
+            changes={name: count(recent, since=self.at - window) for name, window in WINDOWS.items()},
+            recent=recent,
+            repositories=gathered.repositories,
+            ignoring=gathered.ignoring,
             problems=tuple(self._problems()),
             images=tuple(self.images),
         )
-
-    def _tally(self, place: RepositoryId) -> Tally | None:
-        document = self.documents.get(place)
-        if document is None:
-            return None
-        counted = self.tally(self.configuration, document, self.suppressions)
-        _add(self.findings, counted.findings)
-        _add(self.suppressed, counted.suppressed)
-        self.results |= counted.has_results
-        return counted
-
-    def _shown(self, findings: Mapping[FindingKey, Severity]) -> dict[FindingKey, Severity]:
-        # As the feed does it: by the highest severity anywhere, once that is known.
-        threshold = self.configuration.severity
-        return {key: severity for key, severity in findings.items() if severity.passes(threshold)}
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
         rows = []
@@ -269,6 +282,10 @@ class _Summing:
 
     def _problems(self) -> Iterable[str]:
         found = dict(self.unreadable)
+        registry, region = self.configuration.registry, self.configuration.region
+        account = self.record.accounts.get((registry, region))
+        if account is not None and account.problem:
+            found[""] = f"registry {registry} in {region}: {account.problem}"
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
@@ -285,70 +302,14 @@ class _Summing:
         return [problem for _, problem in sorted(found.items())]
 
 
-def _add(findings: dict[FindingKey, Severity], more: Mapping[FindingKey, Severity]) -> None:
-    """Join findings, each at its highest severity."""
-    if not findings:
-        findings.update(more)
-        return
-    for key, severity in more.items():
-        known = findings.get(key)
-        if known is None or ORDER[severity] < ORDER[known]:
-            findings[key] = severity
-
-
-def _counted(severities: Iterable[Severity]) -> Counts:
-    counts = Counter(severities)
-    return {severity: counts[severity] for severity in Severity}
-
-
-def to_wire(summary: Summary) -> dict[str, object]:
-    """The summary as JSON has it."""
-    totals = summary.totals
-    return {
-        "schema": SCHEMA,
-        "at": to_text(summary.at),
-        "totals": {
-            "configurations": totals.configurations,
-            "repositories": totals.repositories,
-            "images": totals.images,
-            "counts": totals.counts,
-            "coverage": _coverage_to_wire(totals.coverage),
-        },
-        "configurations": [_configuration_to_wire(item) for item in summary.configurations],
-        "problems": [{"key": problem.key, "problem": problem.problem} for problem in summary.problems],
-    }
-
-
-def _configuration_to_wire(item: ConfigurationSummary) -> dict[str, object]:
-    configuration = item.configuration.to_wire()
-    named = ("id", "description", "owner", "registry", "region", "repository", "tags", "newest", "severity")
-    return {
-        **{name: configuration[name] for name in named},
-        "coverage": _coverage_to_wire(item.coverage),
-        "counts": item.counts,
-        "suppressed": item.suppressed,
-        "problems": item.problems,
-        "images": [_image_to_wire(image) for image in item.images],
-    }
-
-
-def _coverage_to_wire(coverage: StateCounts) -> dict[str, int]:
-    return {"selected": coverage.selected} | {name: coverage.states.get(state, 0) for name, state in _COVERAGE.items()}
-
-
-def _image_to_wire(image: ImageSummary) -> dict[str, object]:
-    status = image.status
-    return {
-        "repository": image.repository,
-        "digest": image.digest,
-        "tags": image.tags,
-        "platform": status.platform,
-        "manifest": status.manifest,
-        "state": status.state,
-        "reason": status.reason,
-        "scanned_at": status.scanned_at and _text(status.scanned_at),
-        "next_due": status.next_due and _text(status.next_due),
-        "pushed_at": _text(image.pushed_at),
-        "counts": image.counts,
-        "suppressed": image.suppressed,
-    }
+def _joined(gathered: Sequence[Gathered]) -> tuple[Counts | None, Beginnings]:
+    """The findings of all configurations, each once."""
+    told = [one for one in gathered if one.has_results]
+    if not told:
+        return None, {}
+    if len(told) == 1:
+        return told[0].counts, told[0].beginnings
+    found: dict[FindingKey, tuple[Severity, datetime]] = {}
+    for one in told:
+        join(found, one.findings.items())
+    return counted(severity for severity, _ in found.values()), beginnings(found.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
-from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.patterns import is_exact, matches
 
 
@@ -31,6 +31,14 @@ class Suppressions:
         named = self._named.get(vulnerability, [])
         globs = [one for one in self._globs if matches(vulnerability, (one.vulnerability,))]
         return tuple(one for one in (*named, *globs) if one.package is None or matches(package, (one.package,)))
+
+    def used(self, hidden: Iterable[FindingKey]) -> tuple[tuple[Suppression, int], ...]:
+        """The suppressions with how many of the hidden findings fall under each."""
+        counts = dict.fromkeys(self.active, 0)
+        for key in hidden:
+            for suppression in self.matching(*key):
+                counts[suppression] += 1
+        return tuple(counts.items())
 
 
 def hidden(suppressions: Iterable[Suppression], document: FindingsDocument) -> int:

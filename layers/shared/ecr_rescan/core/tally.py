@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.findings import FindingKey, FindingsDocument, Opening
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.suppressions import Suppressions, hidden
-from ecr_rescan.core.view import view
+from ecr_rescan.core.view import as_seen, view
 
 
 class MaskCounter:
@@ -47,24 +48,27 @@ class Tally:
     """What a configuration sees of a repository.
 
     ``findings`` and ``suppressed``: what is in sight and what is hidden in at least one image, each with its highest
-    severity there, whatever the configuration's ``severity``. ``by_manifest``: for the digest of each manifest with a
-    result, the findings shown by severity, every severity named, and how many are suppressed. ``has_results``: whether
-    any result counts at all.
+    severity there, whatever the configuration's ``severity``; ``since``: when each of ``findings`` began.
+    ``by_manifest``: for the digest of each manifest with a result, the findings shown by severity, every severity
+    named, and how many are suppressed. ``has_results``: whether any result counts at all.
     """
 
     findings: Mapping[FindingKey, Severity]
     suppressed: Mapping[FindingKey, Severity]
+    since: Mapping[FindingKey, datetime]
     by_manifest: Mapping[str, tuple[Mapping[Severity, int], int]]
     has_results: bool
 
 
 def tally(configuration: ScanConfiguration, document: FindingsDocument, suppressions: Suppressions) -> Tally:
     """Count the findings of a document as a configuration sees them."""
-    effective = view(configuration, document).effective
+    seen = view(configuration, document)
+    effective = seen.effective
     shown = {severity: MaskCounter() for severity in Severity if severity.passes(configuration.severity)}
     out_of_sight = MaskCounter()
     findings: dict[FindingKey, Severity] = {}
     suppressed: dict[FindingKey, Severity] = {}
+    since: dict[FindingKey, datetime] = {}
     hiding: dict[tuple[Suppression, ...], int] = {(): 0}
     for key, finding in document.findings.items():
         opening = finding.current
@@ -73,7 +77,7 @@ def tally(configuration: ScanConfiguration, document: FindingsDocument, suppress
         matching = suppressions.matching(*key)
         hide = hiding.get(matching)
         if hide is None:
-            hide = hiding[matching] = hidden(matching, document)
+            hide = hiding[matching] = hidden(matching, as_seen(seen, document))
         left = effective
         for severity, mask in _graded(opening):
             mask &= left
@@ -88,6 +92,7 @@ def tally(configuration: ScanConfiguration, document: FindingsDocument, suppress
                 mask &= ~hide
             if mask:
                 findings.setdefault(key, severity)
+                since[key] = opening.at
                 if counter is not None:
                     counter.add(mask)
     by_manifest = {}
@@ -97,7 +102,7 @@ def tally(configuration: ScanConfiguration, document: FindingsDocument, suppress
             for severity, counter in shown.items():
                 counts[severity] = counter.at(place)
             by_manifest[manifest.digest] = counts, out_of_sight.at(place)
-    return Tally(findings, suppressed, by_manifest, effective != 0)
+    return Tally(findings, suppressed, since, by_manifest, effective != 0)
 
 
 def _graded(opening: Opening) -> Iterable[tuple[Severity, int]]:

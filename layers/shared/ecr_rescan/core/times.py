@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def whole_seconds(moment: datetime) -> datetime:
@@ -12,9 +13,11 @@ def whole_seconds(moment: datetime) -> datetime:
 
 def to_text(moment: datetime) -> str:
     """``2026-11-23T18:00:00Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
+# Documents name the same few instants over and over.
+@lru_cache(maxsize=8192)
 def from_text(text: str) -> datetime:
     """Read what ``to_text`` wrote, or any ISO 8601 instant with an offset; ValueError for anything else."""
     moment = datetime.fromisoformat(text)

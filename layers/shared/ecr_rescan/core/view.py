@@ -7,7 +7,7 @@ Displacement: an image without results counts with the findings of the image tha
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -93,6 +93,15 @@ def view(selector: Selector, document: FindingsDocument) -> View:
             stand_ins[digest] = standing
             effective |= standing
     return View({digest: document.images[digest].tags for digest in images}, selected, effective, stand_ins)
+
+
+def as_seen(seen: View, document: FindingsDocument) -> FindingsDocument:
+    """The document with just the images that are selected, and what stands in for them as theirs."""
+    images = {}
+    for digest in seen.images:
+        image = document.images[digest]
+        images[digest] = replace(image, manifests=image.manifests | seen.stand_ins.get(digest, 0))
+    return replace(document, images=images)
 
 
 def predecessors(document: FindingsDocument, image: Image, tag: str) -> list[Image]:

@@ -32,6 +32,7 @@ from ecr_rescan.core.errors import (
     ConflictError,
     DocumentError,
     EcrRescanError,
+    Fault,
     InvalidConfigurationError,
     InvalidRequestError,
     NotFoundError,
@@ -63,6 +64,14 @@ _ANSWERS: tuple[tuple[type[EcrRescanError], HTTPStatus, str], ...] = (
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (EcrRescanError, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
 )
+CODES = frozenset(code for _, _, code in _ANSWERS) | {
+    "NotAcceptable",
+    "MethodNotAllowed",
+    "BodyTooLarge",
+    "PreconditionFailed",
+}
+"""Every code that an error may have."""
+
 # What these know is for the log: they name objects of the bucket and repeat what is in them.
 _GENERIC = {
     "UnreadableDocument": "A stored document can't be used; the log says which and why.",
@@ -194,11 +203,52 @@ def base_url(event: APIGatewayProxyEvent) -> str:
     public_url = wiring.settings().public_url
     if public_url is not None:
         return public_url
-    context = event["requestContext"]
-    depth = len(_segments(event.get("resource") or event.path))
-    before = _segments(context.get("path") or "")[:-depth]
     scheme = "http" if event.headers.get("X-Forwarded-Proto") == "http" else "https"
-    return "/".join([f"{scheme}://{context['domainName']}", *before])
+    return f"{scheme}://{event['requestContext']['domainName']}{base_path(event)}"
+
+
+def base_path(event: APIGatewayProxyEvent) -> str:
+    """What stands before the resource in the path of this request: the stage, or a custom domain's base path."""
+    depth = len(_segments(event.get("resource") or event.path))
+    before = _segments(event["requestContext"].get("path") or "")[:-depth]
+    return "".join(f"/{segment}" for segment in before)
+
+
+def choose_format(event: APIGatewayProxyEvent, formats: Mapping[str, str]) -> str:
+    """The media type of an answer: what ``?format=`` names, which a person can type, or else what ``Accept`` likes.
+
+    Args:
+        formats: the names that there are → their media types, the one for whoever doesn't care first.
+
+    Raises:
+        InvalidRequestError: another name.
+        HttpError: 406, none of them is acceptable.
+    """
+    asked = event.query_string_parameters.get("format")
+    if asked is None:
+        return choose_media_type(event.headers.get("Accept"), tuple(formats.values()))
+    if asked not in formats:
+        fault = Fault("format", f"must be one of {', '.join(formats)}")
+        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+    return formats[asked]
+
+
+def read_limit(event: APIGatewayProxyEvent, *, default: int, largest: int) -> int:
+    """How many entries a page may have: ``?limit=``; InvalidRequestError where that is no number in the range."""
+    text = event.query_string_parameters.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= largest):
+        fault = Fault("limit", f"must be a whole number from 1 to {largest}")
+        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+    return int(text)
+
+
+def read_flag(event: APIGatewayProxyEvent, name: str) -> bool:
+    """Whether a query parameter is ``true``; InvalidRequestError for anything but ``true`` and ``false``."""
+    text = event.query_string_parameters.get(name, "false")
+    if text not in ("true", "false"):
+        fault = Fault(name, "must be true or false")
+        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+    return text == "true"
 
 
 def choose_media_type(accept: str | None, offered: tuple[str, ...]) -> str:

@@ -1,108 +1,184 @@
-"""The one message about everything that was there when a configuration, or a repository of it, was new."""
+"""The one message about everything that was there when a configuration, or a part of what it selects, was new."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.account import Account
 from ecr_rescan.core.alerts import alerts
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.core.keys import IMAGES, parse_images_key
+from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
+from ecr_rescan.core.ledger import Ledger
 from ecr_rescan.core.message import baseline_message
-from ecr_rescan.core.notices import BASELINE_LIMIT, Notices
+from ecr_rescan.core.notices import BASELINE_LIMIT, Notices, Selection
+from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.plan import Plan
+from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.times import to_text, whole_seconds
+from ecr_rescan.core.view import select
+from ecr_rescan.runtime.named_documents import named_documents
 from ecr_rescan.runtime.notice_board import NoticeBoard
 from ecr_rescan.runtime.place import Place, naming
+
+_NEW_NAMES = "The registry changed to {} scanning, which names findings anew; from now on only changes are sent."
+_MORE = "More is selected than before; what is there already is no news, and from now on its changes are sent, too."
 
 
 class Baselines:
     """Announces baselines when they are complete, or when waiting for them has taken a day."""
 
-    def __init__(self, documents: DocumentStore, notices: NoticeBoard, topic: Topic, base_url: str | None) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        *,
+        plan_of: Callable[[Place], Plan | None],
+        complete: bool,
+    ) -> None:
+        """``plan_of``: what the tick knows of a repository; ``complete``: whether it had time for all of them."""
         self._documents = documents
         self._notices = notices
         self._topic = topic
         self._base_url = base_url
+        self._plan_of = plan_of
+        self._complete = complete
+        self._places: dict[tuple[str, str], list[Place]] = {}
+        self._scan_types: dict[tuple[str, str], ScanType | None] = {}
 
-    def announce(
-        self, configurations: Sequence[ScanConfiguration], plan_of: Callable[[Place], Plan | None], now: datetime
-    ) -> int:
-        """Send what is complete.
-
-        Args:
-            configurations: all that could be read.
-            plan_of: what the tick knows of a repository.
-            now: the time.
-
-        Returns:
-            How many messages were sent.
+    def send(self, configuration: ScanConfiguration, now: datetime) -> int:
+        """Send a configuration's baseline, where one is to be announced; how many messages.
 
         Raises:
             MessageError: SNS failed; the message will be tried again.
+            StoreError, ConflictError, DocumentError: a document can't be read or written.
         """
-        return sum(self._one(configuration, plan_of, now) for configuration in configurations)
-
-    def _one(self, configuration: ScanConfiguration, plan_of: Callable[[Place], Plan | None], now: datetime) -> int:
-        notices = self._notices.read(configuration.id)
-        new = [
-            (place, plan)
-            for place in self._places(configuration)
-            if place.findings_key not in notices.known and (plan := plan_of(place)) and plan.states
-        ]
-        if not new:
+        notices = self._follow(configuration, now)
+        plans = {
+            place: plan
+            for place in self._named(configuration)
+            if place.findings_key not in notices.known and (plan := self._plan_of(place)) and plan.states
+        }
+        if not plans:
             return 0
-        since = notices.baseline_since or now
-        if notices.baseline_since is None:
-            self._notices.change(configuration.id, lambda fresh: _begin(fresh, now))
-        waiting = sum(plan.waiting for _, plan in new)
-        if waiting and now - since < BASELINE_LIMIT:
+        since = notices.baseline_since
+        if since is None:
+            since = self._notices.change(configuration.id, lambda fresh: _begin(fresh, now))
+        waiting = sum(plan.waiting for plan in plans.values())
+        unsettled = waiting or not self._complete or notices.scan_type_changed
+        if unsettled and now - since < BASELINE_LIMIT:
             return 0
-        places = [place for place, _ in new]
-        # Claimed by the hour: of two ticks at once only one sends, and one that dies in between is made up for.
-        claim = f"baseline {since.isoformat()} {now:%Y-%m-%dT%H}"
-        if not self._notices.change(configuration.id, lambda fresh: _claim(fresh, claim, now)):
+        claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([f"baseline {to_text(since)}"], now))
+        if not claims.mine:
             return 0
+        why = ""
+        if notices.scan_type_changed:
+            why = _NEW_NAMES.format(notices.scan_type)
+        elif notices.selection_before is not None:
+            why = _MORE
         message = baseline_message(
             configuration,
-            [place.repository for place in places],
-            self._counts(configuration, places, now),
+            [place.repository for place in plans],
+            self._counts(configuration, notices, list(plans), now),
             waiting,
             self._base_url,
+            now,
+            began=since,
+            why=why,
         )
-        self._topic.publish(message.subject, message.text, attributes=message.attributes)
-        self._notices.change(configuration.id, lambda fresh: _end(fresh, places))
+        self._topic.publish(message)
+
+        def end(fresh: Notices) -> None:
+            fresh.sent(claims.mine, now)
+            fresh.known |= {place.findings_key for place in plans}
+            fresh.baseline_since = fresh.selection_before = None
+            fresh.scan_type_changed = False
+
+        self._notices.change(configuration.id, end)
         return 1
 
-    def _places(self, configuration: ScanConfiguration) -> list[Place]:
-        prefix = f"{IMAGES}{configuration.registry}/{configuration.region}/"
-        parsed = (parse_images_key(listed.key) for listed in self._documents.list(prefix))
-        return [place for item in parsed if item and naming(place := Place(*item), [configuration])]
+    def _follow(self, configuration: ScanConfiguration, now: datetime) -> Notices:
+        """Note what changed since the last baseline, and what has to be announced because of that."""
+        notices = self._notices.read(configuration.id)
+        before = notices.selection
+        selection, scan_type = Selection.of(configuration), self._scan_type(configuration) or notices.scan_type
+        if (before, notices.scan_type) == (selection, scan_type):
+            return notices
+        widened = self._widened(configuration, notices) if before not in (None, selection) else set()
+        renamed = notices.scan_type not in (None, scan_type)
 
-    def _counts(self, configuration: ScanConfiguration, places: Sequence[Place], now: datetime) -> Counter[Severity]:
-        counts: Counter[Severity] = Counter()
-        for stored in self._documents.get_many([place.findings_key for place in places]):
-            if isinstance(stored, Stored):
-                document = FindingsDocument.from_json(stored.key, stored.body)
-                found = alerts(configuration, [document], on=now.date())
-                counts.update(alert.severity for alert in found if alert.suppressed is None)
-        return counts
+        def follow(fresh: Notices) -> None:
+            fresh.selection, fresh.scan_type = selection, scan_type
+            fresh.known -= widened
+            if widened:
+                fresh.selection_before = fresh.selection_before or before
+            if renamed and fresh.known:
+                fresh.known = set()
+                fresh.scan_type_changed = True
+                fresh.baseline_since = whole_seconds(now)
+
+        self._notices.change(configuration.id, follow)
+        return self._notices.read(configuration.id)
+
+    def _widened(self, configuration: ScanConfiguration, notices: Notices) -> set[str]:
+        """The known findings documents of whose images more are selected now, apart from those that are news."""
+        before = notices.selection
+        assert before is not None
+        known = [place for place in self._named(configuration) if place.findings_key in notices.known]
+        widened = set()
+        for place, stored in zip(known, self._documents.get_many([place.images_key for place in known]), strict=True):
+            if not isinstance(stored, Stored):
+                continue
+            images = Ledger.from_json(place.images_key, stored.body).images
+            more = set(select(configuration, images)) - set(select(before, images))
+            if any(images[digest].pushed_at <= configuration.selected_since for digest in more):
+                widened.add(place.findings_key)
+        return widened
+
+    def _named(self, configuration: ScanConfiguration) -> list[Place]:
+        group = (configuration.registry, configuration.region)
+        if group not in self._places:
+            listed = self._documents.list(f"{IMAGES}{configuration.registry}/{configuration.region}/")
+            self._places[group] = [Place(*parsed) for item in listed if (parsed := parse_images_key(item.key))]
+        return [place for place in self._places[group] if naming(place, [configuration])]
+
+    def _scan_type(self, configuration: ScanConfiguration) -> ScanType | None:
+        group = (configuration.registry, configuration.region)
+        if group not in self._scan_types:
+            key = account_key(*group)
+            stored = self._documents.get(key)
+            account = Account.from_json(key, stored.body) if stored else None
+            self._scan_types[group] = account.scan_type if account and account.scan_type_at else None
+        return self._scan_types[group]
+
+    def _counts(
+        self, configuration: ScanConfiguration, notices: Notices, places: Sequence[Place], now: datetime
+    ) -> Counter[Severity]:
+        """Open findings by severity, without those that are news, and those that were in sight before."""
+        before = notices.selection_before
+        earlier = before and replace(
+            configuration, repository=before.repository, tags=before.tags, newest=before.newest
+        )
+        counts: dict[tuple[str, str], Severity] = {}
+        known = set()
+        for document in named_documents(self._documents, configuration, places):
+            for alert in alerts(configuration, [document], on=now.date()):
+                if alert.wave is None and not alert.suppressed:
+                    key = (alert.vulnerability, alert.package)
+                    counts[key] = max(counts.get(key, alert.severity), alert.severity, key=lambda one: one.rank)
+            if earlier and matches(document.repository, earlier.repository):
+                found = alerts(earlier, [document], on=now.date())
+                known |= {(alert.vulnerability, alert.package) for alert in found if not alert.suppressed}
+        return Counter(severity for key, severity in counts.items() if key not in known)
 
 
-def _begin(notices: Notices, now: datetime) -> None:
-    notices.baseline_since = notices.baseline_since or now
-
-
-def _claim(notices: Notices, claim: str, now: datetime) -> bool:
-    if claim in notices.told:
-        return False
-    return bool(notices.claim([claim], claim, now))
-
-
-def _end(notices: Notices, places: Sequence[Place]) -> None:
-    notices.known |= {place.findings_key for place in places}
-    notices.baseline_since = None
+def _begin(notices: Notices, now: datetime) -> datetime:
+    notices.baseline_since = notices.baseline_since or whole_seconds(now)
+    return notices.baseline_since

@@ -70,9 +70,13 @@ class ConfigurationService:
         Raises:
             InvalidConfigurationError: with every fault of the body.
         """
+        return self._create(self.check_new(body, id=id, now=now), now, random_bytes)
+
+    def check_new(self, body: object, *, id: str, now: datetime) -> ScanConfiguration:
+        """What ``add`` would store; it raises the same."""
         if isinstance(body, dict):
             body = {name: value for name, value in body.items() if name != "id"}
-        return self._create(self._checked(ScanConfiguration.from_wire(body, id=id, now=now)), now, random_bytes)
+        return self._checked(ScanConfiguration.from_wire(body, id=id, now=now))
 
     def replace(
         self,
@@ -95,6 +99,23 @@ class ConfigurationService:
             AlreadyExistsError: there is one, and there should be none.
             ConflictError: it is not, or no longer, the expected one.
         """
+        asked, previous, etag = self._check(configuration_id, body, if_match, create, now)
+        if etag is None:
+            return self._create(asked, now, random_bytes)
+        if asked == previous:
+            return Written(asked, etag)
+        return Written(asked, self._configurations.put(asked, if_match=etag))
+
+    def check_replacement(
+        self, configuration_id: str, body: object, *, if_match: Sequence[str] | None, create: bool, now: datetime
+    ) -> ScanConfiguration:
+        """What ``replace`` would store; it raises the same."""
+        return self._check(configuration_id, body, if_match, create, now)[0]
+
+    def _check(
+        self, configuration_id: str, body: object, if_match: Sequence[str] | None, create: bool, now: datetime
+    ) -> tuple[ScanConfiguration, ScanConfiguration | None, str | None]:
+        """What is asked for, what is there now, and its ETag."""
         previous, etag = self._present(configuration_id)
         if etag is None and if_match is None and not create:
             raise _not_found(configuration_id)
@@ -102,11 +123,7 @@ class ConfigurationService:
         if etag is not None and create:
             raise AlreadyExistsError(configuration_id, f"configuration {configuration_id} is there already")
         asked = self._checked(ScanConfiguration.from_wire(body, id=configuration_id, now=now, previous=previous))
-        if etag is None:
-            return self._create(asked, now, random_bytes)
-        if asked == previous:
-            return Written(asked, etag)
-        return Written(asked, self._configurations.put(asked, if_match=etag))
+        return asked, previous, etag
 
     def remove(self, configuration_id: str, *, if_match: Sequence[str] | None) -> None:
         """Remove a configuration and its tokens, even one that can't be read.

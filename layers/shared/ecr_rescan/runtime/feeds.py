@@ -21,6 +21,7 @@ from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, 
 from ecr_rescan.core.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.findings import FindingsDocument
 from ecr_rescan.core.patterns import matches
+from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 
 _TICK_SECONDS = 300
@@ -109,15 +110,16 @@ class FeedService:
         # Here, because what a reader has already is answered without feedgen, which takes its time to import.
         from ecr_rescan.core.feed import FeedSource, render_feed
 
-        documents, etags, unreadable = self._read(state.etags)
         configuration = state.configuration
-        covered = coverage(configuration, documents)
-        if not covered.answerable:
-            lost = f" {unreadable} findings documents could not be read." if unreadable else ""
-            raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
-        source = FeedSource(configuration, documents, covered, filters, self_url, unreadable)
-        found = alerts(configuration, documents, on=state.on, resolved=filters.resolved)
-        return render_feed(source, found), replace(state, etags=etags)
+        with uncollected():
+            documents, etags, unreadable = self._read(state.etags)
+            covered = coverage(configuration, documents)
+            if not covered.answerable:
+                lost = f" {unreadable} findings documents could not be read." if unreadable else ""
+                raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
+            source = FeedSource(configuration, documents, covered, filters, self_url, unreadable)
+            found = alerts(configuration, documents, on=state.on, resolved=filters.resolved)
+            return render_feed(source, found), replace(state, etags=etags)
 
     def _read(self, etags: dict[str, str]) -> tuple[list[FindingsDocument], dict[str, str], int]:
         """The documents in the order of their keys, their ETags as read, and how many could not be read."""

@@ -37,4 +37,14 @@ def look_up(
     registry: Registry, repository: str, digests: Iterable[str], scan_type: ScanType, calls: Executor
 ) -> list[ScanResult | NoResult]:
     """What ECR has on each of these manifests."""
-    return list(calls.map(lambda digest: registry.findings(repository, digest, scan_type=scan_type), digests))
+    return list(calls.map(lambda digest: look_at(registry, repository, digest, scan_type), digests))
+
+
+def look_at(registry: Registry, repository: str, digest: str, scan_type: ScanType) -> ScanResult | NoResult:
+    """What ECR has on a manifest.
+
+    A registry may have gone over to enhanced scanning within the hour: then the reply shows it. That it is no longer
+    enhanced, a clean reply does not show.
+    """
+    known = scan_type if scan_type is ScanType.ENHANCED else None
+    return registry.findings(repository, digest, scan_type=known)

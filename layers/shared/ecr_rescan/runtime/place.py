@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ class Place(NamedTuple):
     @property
     def images_key(self) -> str:
         """The key of the image ledger."""
-        return images_key(*self)
+        return _images_key(*self)
 
     @property
     def findings_key(self) -> str:
@@ -35,7 +36,12 @@ def naming(place: Place, configurations: Iterable[ScanConfiguration]) -> list[Sc
             configuration
             for configuration in configurations
             if (configuration.registry, configuration.region) == (place.registry, place.region)
-            and matches(place.repository, configuration.repository)
+            and _is_named(place.repository, configuration.repository)
         ),
         key=lambda configuration: configuration.id,
     )
+
+
+# A tick asks this of every repository, and the answers hardly ever change.
+_is_named = functools.lru_cache(maxsize=65536)(matches)
+_images_key = functools.lru_cache(maxsize=65536)(images_key)

@@ -7,8 +7,9 @@ twice, late, or out of order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.account import Account
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import EcrRescanError
+from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.events import Ignored, Message, ResultAsked, ScanCompleted, parse
 from ecr_rescan.core.facts import Facts, apply_facts
 from ecr_rescan.core.keys import account_key
@@ -33,8 +34,14 @@ from ecr_rescan.runtime.repositories import Repositories
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""
 
+RESERVE_SECONDS = 30.0
+"""No repository is begun with less time than this left: its messages come again."""
+
 SAME_SCAN = timedelta(minutes=30)
 """An event this long after a recorded completion is about that scan: another one is a day away."""
+
+NOTE_EVENTS = timedelta(hours=6)
+"""How often it is noted that events arrive."""
 
 _CALLS_AT_ONCE = 16
 
@@ -75,12 +82,14 @@ class Recorder:
         configurations: ConfigurationStore,
         repositories: Repositories,
         registries: Registries,
+        seconds_left: Callable[[], float],
     ) -> None:
         self._documents = documents
         self._configurations = configurations
         self._repositories = repositories
         self._registries = registries
-        self._scan_types: dict[tuple[str, str], ScanType] = {}
+        self._seconds_left = seconds_left
+        self._accounts: dict[tuple[str, str], Account] = {}
         self.batch = Batch()
         self.news: set[str] = set()
 
@@ -102,6 +111,9 @@ class Recorder:
                 configurations = naming(work.place, listed.valid)
                 if not configurations:
                     self.batch.ignored["no configuration names the repository"] += len(work.ids)
+                    continue
+                if self._seconds_left() < RESERVE_SECONDS:
+                    self.batch.failed += work.ids
                     continue
                 self.batch.repositories += 1
                 try:
@@ -138,9 +150,10 @@ class Recorder:
         complete: bool,
     ) -> None:
         place = work.place
+        account = self._account(place, work.messages, now)
         stored = self._documents.get(place.images_key)
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
-        facts = Facts(began=now)
+        facts = Facts(began=now, scan_type=account.scan_type)
         facts.events = [
             message for message in work.messages if not isinstance(message, ScanCompleted | ResultAsked | Ignored)
         ]
@@ -148,7 +161,7 @@ class Recorder:
         digests = _to_read(ledger, work.messages)
         if digests:
             registry = self._registries.of(configurations)
-            answers = look_up(registry, place.repository, digests, self._scan_type(place), calls)
+            answers = look_up(registry, place.repository, digests, account.scan_type, calls)
             self.batch.read += len(answers)
             unavailable = {
                 answer.digest
@@ -160,17 +173,30 @@ class Recorder:
                 if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
                     self.batch.failed.append(message_id)
         if facts.events or facts.answers:
-            written = self._repositories.write(place, facts, configurations, now, complete=complete)
+            written = self._repositories.write(place, facts, configurations, now, complete=complete, known=stored)
             if written.news:
                 self.news.add(place.findings_key)
 
-    def _scan_type(self, place: Place) -> ScanType:
-        known = self._scan_types.get((place.registry, place.region))
+    def _account(self, place: Place, messages: Sequence[Message], now: datetime) -> Account:
+        """What is known of the account; notes there, now and then, that events arrive."""
+        key = account_key(place.registry, place.region)
+        known = self._accounts.get((place.registry, place.region))
         if known is None:
-            key = account_key(place.registry, place.region)
             stored = self._documents.get(key)
-            known = Account.from_json(key, stored.body).scan_type if stored else ScanType.BASIC
-            self._scan_types[place.registry, place.region] = known
+            known = Account.from_json(key, stored.body) if stored else Account(place.registry, place.region)
+            self._accounts[place.registry, place.region] = known
+        is_event = any(not isinstance(message, ResultAsked) for message in messages)
+        if is_event and (known.events_at is None or now - known.events_at >= NOTE_EVENTS):
+
+            def note(body: bytes | None) -> bytes:
+                fresh = Account.from_json(key, body) if body else Account(place.registry, place.region)
+                fresh.events_at = now
+                return fresh.to_json()
+
+            # Only how often repositories are listed depends on it, and another event will come.
+            with suppress(ConflictError):
+                self._documents.update(key, note)
+            known.events_at = now
         return known
 
     def _failed(self, work: _Work, error: EcrRescanError) -> None:

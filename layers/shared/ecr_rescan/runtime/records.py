@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
@@ -16,6 +14,7 @@ from ecr_rescan.core.errors import DocumentError, StoreError
 from ecr_rescan.core.findings import FindingsDocument
 from ecr_rescan.core.ledger import Ledger
 from ecr_rescan.core.summary import Problem, RepositoryId, names
+from ecr_rescan.runtime.garbage import uncollected
 
 _KEPT_BYTES = 192 * 1024 * 1024
 
@@ -34,6 +33,15 @@ class Records(Generic[T]):
     """What a kind of document says of each repository, and what could not be read."""
 
     by_repository: dict[RepositoryId, T]
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is there under a prefix, and is wanted, by key."""
+
+    prefix: str
+    wanted: dict[str, Listed]
     problems: list[Problem]
 
 
@@ -73,18 +81,25 @@ class RecordStore(Generic[T]):
         Raises:
             StoreError: the listing failed.
         """
-        prefix = self._prefix + under
-        records: Records[T] = Records({}, [])
-        wanted: dict[str, Listed] = {}
-        for item in self._documents.list(prefix):
+        return self.take(self.list(configurations, under=under))
+
+    def list(self, configurations: Sequence[ScanConfiguration], *, under: str = "") -> Listing:
+        """The first half of ``read``, which may run beside anything else."""
+        listing = Listing(self._prefix + under, {}, [])
+        for item in self._documents.list(listing.prefix):
             place = self._parse_key(item.key)
             if place is None:
-                records.problems.append(Problem(item.key, "is not the service's: the key names no repository"))
+                listing.problems.append(Problem(item.key, "is not the service's: the key names no repository"))
             elif any(names(configuration, place) for configuration in configurations):
-                wanted[item.key] = item
-        for key in [key for key in self._kept if key.startswith(prefix) and key not in wanted]:
+                listing.wanted[item.key] = item
+        return listing
+
+    def take(self, listing: Listing) -> Records[T]:
+        """The second half of ``read``: fetch what changed, and answer everything listed."""
+        records: Records[T] = Records({}, listing.problems)
+        for key in [key for key in self._kept if key.startswith(listing.prefix) and key not in listing.wanted]:
             del self._kept[key]
-        self._gather(wanted, records)
+        self._gather(listing.wanted, records)
         return records
 
     def _gather(self, wanted: dict[str, Listed], records: Records[T]) -> None:
@@ -100,13 +115,13 @@ class RecordStore(Generic[T]):
     def _read(self, changed: Sequence[str]) -> dict[str, T | Problem]:
         fresh: dict[str, T | Problem] = {}
         answers = self._documents.get_many(changed)
-        with _uncollected():
+        with uncollected():
             for key, answer in zip(changed, answers, strict=True):
                 self._kept.pop(key, None)
                 if isinstance(answer, Stored):
                     fresh[key] = self._keep(answer)
                 elif answer is not None:
-                    fresh[key] = _problem(key, answer)
+                    fresh[key] = problem_of(key, answer)
         return fresh
 
     def _keep(self, stored: Stored) -> T | Problem:
@@ -116,27 +131,11 @@ class RecordStore(Generic[T]):
             if (value.registry, value.region, value.repository) != self._parse_key(stored.key):
                 raise DocumentError(stored.key, "is about another repository than its key says")
         except DocumentError as error:
-            value = _problem(stored.key, error)
+            value = problem_of(stored.key, error)
         # The first that fit stay: a summary reads all of them in turn, so the longest unused would be the next wanted.
         if len(stored.body) + sum(kept.size for kept in self._kept.values()) <= _KEPT_BYTES:
             self._kept[stored.key] = _Kept(stored.etag, value, len(stored.body))
         return value
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Make what is built inside no business of the garbage collector.
-
-    Documents have no cycles, but hundreds of them are millions of objects, and looking through these time and again
-    takes longer than parsing them.
-    """
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 @lru_cache(maxsize=1)
@@ -146,22 +145,19 @@ def ledgers(documents: DocumentStore) -> RecordStore[Ledger]:
 
 
 @lru_cache(maxsize=1)
-def open_findings(documents: DocumentStore) -> RecordStore[FindingsDocument]:
-    """The findings documents, without what only feeds and StartScan need: texts, closed openings and the outbox."""
-    return RecordStore(documents, keys.FINDINGS, keys.parse_findings_key, _parse_open)
+def recorded_findings(documents: DocumentStore) -> RecordStore[FindingsDocument]:
+    """The findings documents, without what only feeds and StartScan need: long texts and the outbox."""
+    return RecordStore(documents, keys.FINDINGS, keys.parse_findings_key, _parse_findings)
 
 
-def _parse_open(key: str, body: bytes) -> FindingsDocument:
+def _parse_findings(key: str, body: bytes) -> FindingsDocument:
     document = FindingsDocument.from_json(key, body)
-    document.advisories.clear()
     document.outbox.clear()
-    for finding_key, finding in list(document.findings.items()):
-        if finding.current is None:
-            del document.findings[finding_key]
-        else:
-            del finding.openings[:-1]
+    for advisory in document.advisories.values():
+        advisory.description = ""
     return document
 
 
-def _problem(key: str, error: DocumentError | StoreError) -> Problem:
+def problem_of(key: str, error: DocumentError | StoreError) -> Problem:
+    """Why an object could not be read."""
     return Problem(key, error.problem if isinstance(error, DocumentError) else f"could not be read: {error.code}")

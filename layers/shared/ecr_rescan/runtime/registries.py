@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -15,11 +17,21 @@ from ecr_rescan.runtime.settings import StartScanSettings
 class Registries:
     """The registries that an invocation works with."""
 
-    def __init__(self, settings: StartScanSettings, clients: EcrClients, seconds_left: Callable[[], float]) -> None:
-        """``seconds_left``: how long retries may still wait."""
+    def __init__(
+        self,
+        settings: StartScanSettings,
+        clients: EcrClients,
+        seconds_left: Callable[[], float],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``seconds_left``: how long retries may still wait; ``sleep`` and ``chance`` pace them."""
         self._settings = settings
         self._clients = clients
         self._seconds_left = seconds_left
+        self._sleep = sleep
+        self._chance = chance
         self._made: dict[tuple[str, str], Registry] = {}
 
     def of(self, configurations: Sequence[ScanConfiguration]) -> Registry:
@@ -52,4 +64,6 @@ class Registries:
             region=region,
             own=role_arn is not None or registry == self._settings.account_id,
             seconds_left=self._seconds_left,
+            sleep=self._sleep,
+            chance=self._chance,
         )

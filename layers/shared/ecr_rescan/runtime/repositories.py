@@ -6,11 +6,12 @@ that is ahead would say that a result is recorded which is not.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.facts import Facts, apply_facts, news_of_results, unconfirmed
 from ecr_rescan.core.findings import FindingKey, FindingsDocument
@@ -50,6 +51,7 @@ class Repositories:
         *,
         complete: bool,
         claim_up_to: int = 0,
+        known: Stored | None = None,
     ) -> Written:
         """Write facts down, and claim what is due now.
 
@@ -60,17 +62,31 @@ class Repositories:
             now: the time.
             complete: whether all configurations could be read; if not, what none of these selects is kept.
             claim_up_to: how many starts may be claimed; what is due is decided on the ledger as it is then.
+            known: the ledger's document as it was read before, if it was.
         """
-        stored = self._documents.get(place.images_key)
-        ledger = self._applied(place, stored.body if stored else None, facts, now)
-        results = news_of_results(self._parsed(place, stored.body if stored else None, now), facts)
+        stored = known or self._documents.get(place.images_key)
+        body_before = stored.body if stored else None
+        ledger = self._parsed(place, body_before, now)
+        results = news_of_results(ledger, facts)
+        images, without, audience = image_facts(ledger), unconfirmed(ledger), ledger.recorded_for
+        apply_facts(ledger, facts, now)
+        if complete:
+            ledger.recorded_for = fingerprint(configurations)
         update = Update(image_facts(ledger), results, unconfirmed(ledger))
-        news = self._record(place, update, configurations, now, complete=complete)
+        news = False
+        # The findings are read only for what changes them: other results, images or readers.
+        if results or (images, without, audience) != (update.images, update.unconfirmed, ledger.recorded_for):
+            news = self._record(place, update, configurations, now, complete=complete)
         claimed: list[str] = []
         written = [ledger]
 
         def rewrite(body: bytes | None) -> bytes:
-            fresh = self._applied(place, body, facts, now)
+            fresh = ledger
+            if body is not body_before or claimed:
+                # Somebody else wrote in between, or we did and don't know it: the same facts, on what is there now.
+                fresh = self._parsed(place, body, now)
+                apply_facts(fresh, facts, now)
+                fresh.recorded_for = ledger.recorded_for
             claimed.clear()
             if claim_up_to:
                 claimed.extend(make_plan(fresh, configurations, ScanType.BASIC, now).starts[:claim_up_to])
@@ -79,13 +95,8 @@ class Repositories:
             written[0] = fresh
             return fresh.to_json()
 
-        etag = self._documents.update(place.images_key, rewrite)
+        etag = self._documents.update(place.images_key, rewrite, known=stored)
         return Written(written[0], etag, claimed, news)
-
-    def _applied(self, place: Place, body: bytes | None, facts: Facts, now: datetime) -> Ledger:
-        ledger = self._parsed(place, body, now)
-        apply_facts(ledger, facts, now)
-        return ledger
 
     @staticmethod
     def _parsed(place: Place, body: bytes | None, now: datetime) -> Ledger:
@@ -106,7 +117,7 @@ class Repositories:
         def rewrite(body: bytes | None) -> bytes | None:
             nonlocal news
             document = FindingsDocument.from_json(key, body) if body else FindingsDocument(*place, now, now)
-            changes = record(document, update, configurations, now, keep_all=not complete)
+            changes = record(document, update, configurations, now, keep_all=not complete, stored=body)
             waves: dict[str, dict[FindingKey, datetime]] = {}
             for config_id in sorted(changes.opened.keys() | changes.raised.keys()):
                 opened = changes.opened.get(config_id, [])
@@ -117,3 +128,9 @@ class Repositories:
 
         self._documents.update(key, rewrite)
         return news
+
+
+def fingerprint(configurations: Sequence[ScanConfiguration]) -> str:
+    """Tells one set of configurations from another, and each from what it was before it was changed."""
+    named = "\n".join(f"{item.id} {item.updated.isoformat()}" for item in configurations)
+    return hashlib.sha256(named.encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
-from ecr_rescan.runtime.tick import KnownPlan
+from ecr_rescan.runtime.start_scan import Environment
 
 # The standard mode takes LimitExceededException for a throttle, and would spend three calls and seconds on each image
 # that was scanned within 24 hours. Whoever calls ECR retries what deserves it.
@@ -34,39 +34,29 @@ def settings() -> StartScanSettings:
 
 
 @cache
-def queue() -> EventsQueue:
-    """The events queue."""
-    return EventsQueue(wiring.client("sqs"), settings().queue_url)
-
-
-@cache
-def topic() -> Topic:
-    """The topic that changes are announced on."""
-    return Topic(wiring.client("sns"), settings().topic_arn)
-
-
-@cache
-def ecr_clients() -> EcrClients:
-    """ECR clients by Region and role, each making one attempt per call."""
-    external_id = settings().role_external_id or ""
-    return EcrClients(_ecr, AssumedRoles(wiring.client("sts"), external_id=external_id, now=clock.now))
-
-
-@cache
-def plans() -> dict[str, KnownPlan]:
-    """What earlier ticks of this execution environment know, by ledger key."""
-    return {}
-
-
-def base_url() -> str | None:
-    """Where people reach the API: as the deployment was told, else as the last request to it came in."""
-    return settings().public_url or wiring.deployment().base_url()
+def environment() -> Environment:
+    """Everything that StartScan works with."""
+    roles = AssumedRoles(wiring.client("sts"), external_id=settings().role_external_id or "", now=clock.now)
+    return Environment(
+        settings=settings(),
+        documents=wiring.documents(),
+        configurations=wiring.configurations(),
+        ecr_clients=EcrClients(_ecr, roles),
+        queue=EventsQueue(wiring.client("sqs"), settings().queue_url),
+        topic=Topic(wiring.client("sns"), settings().topic_arn),
+        base_url=_base_url,
+    )
 
 
 def reset() -> None:
     """Forget everything built, so that a test starts as cold as a new execution environment."""
-    for factory in (settings, queue, topic, ecr_clients, plans):
+    for factory in (settings, environment):
         factory.cache_clear()
+
+
+def _base_url() -> str | None:
+    """Where people reach the API: as the deployment was told, else as the last request to it came in."""
+    return settings().public_url or wiring.deployment().base_url()
 
 
 def _ecr(region: str, credentials: Credentials | None) -> Any:

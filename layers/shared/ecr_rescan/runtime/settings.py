@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecr_rescan.core.errors import SettingsError
+from ecr_rescan.core.severity import RATED, Severity
 
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
@@ -39,6 +40,17 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class SummarySettings(Settings):
+    """What Summary is told besides.
+
+    Attributes:
+        days_allowed: within how many days an open finding is to be mended, by severity.
+    """
+
+    days_allowed: Mapping[Severity, int]
+
+
+@dataclass(frozen=True, slots=True)
 class StartScanSettings(Settings):
     """What StartScan is told besides.
 
@@ -59,6 +71,19 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         bucket_name=_required(environment, "BUCKET_NAME"),
         public_url=_public_url(environment),
         allowed_roles=_allowed_roles(environment),
+    )
+
+
+def load_summary_settings(environment: Mapping[str, str] = os.environ) -> SummarySettings:
+    """Read what Summary needs; SettingsError names the variable that is missing or wrong."""
+    common = load_settings(environment)
+    return SummarySettings(
+        region=common.region,
+        account_id=common.account_id,
+        bucket_name=common.bucket_name,
+        public_url=common.public_url,
+        allowed_roles=common.allowed_roles,
+        days_allowed=_days_allowed(environment),
     )
 
 
@@ -96,6 +121,14 @@ def _public_url(environment: Mapping[str, str]) -> str | None:
     if value and not _URL.fullmatch(value):
         raise SettingsError("PUBLIC_URL", "is not a URL such as https://scans.example.com")
     return value or None
+
+
+def _days_allowed(environment: Mapping[str, str]) -> dict[Severity, int]:
+    value = _required(environment, "SLA_DAYS")
+    pairs = [part.partition("=") for part in value.split(",")]
+    if not all(name in RATED and days.isdecimal() and int(days) > 0 for name, _, days in pairs):
+        raise SettingsError("SLA_DAYS", "is not a list of severities and days such as CRITICAL=7,HIGH=30")
+    return {Severity(name): int(days) for name, _, days in pairs}
 
 
 def _allowed_roles(environment: Mapping[str, str]) -> tuple[str, ...]:

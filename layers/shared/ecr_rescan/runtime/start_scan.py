@@ -2,52 +2,97 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from ecr_rescan.adapters.configurations import ConfigurationStore
+from ecr_rescan.adapters.credentials import EcrClients
+from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.queue import EventsQueue
+from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
-from ecr_rescan.runtime import scan_wiring, wiring
 from ecr_rescan.runtime.announcing import Announcer
 from ecr_rescan.runtime.baselines import Baselines
+from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.notice_board import NoticeBoard
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.recorder import Recorder
 from ecr_rescan.runtime.registries import Registries
+from ecr_rescan.runtime.reminders import Reminders
 from ecr_rescan.runtime.repositories import Repositories
-from ecr_rescan.runtime.tick import Tick
+from ecr_rescan.runtime.retention import Retention
+from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.tick import KnownPlan, Tick
 
 
-def tick(now: datetime, seconds_left: Callable[[], float]) -> None:
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an execution environment keeps between invocations.
+
+    ``plans``: what earlier ticks learned, by ledger key. ``swept``: account document → the day it was swept.
+    ``base_url``: where people reach the API, where it is known. ``sleep`` and ``chance`` pace the retries of ECR calls.
+    """
+
+    settings: StartScanSettings
+    documents: DocumentStore
+    configurations: ConfigurationStore
+    ecr_clients: EcrClients
+    queue: EventsQueue
+    topic: Topic
+    base_url: Callable[[], str | None]
+    plans: dict[str, KnownPlan] = field(default_factory=dict)
+    swept: dict[str, str] = field(default_factory=dict)
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def registries(self, seconds_left: Callable[[], float]) -> Registries:
+        """The registries of one invocation."""
+        return Registries(self.settings, self.ecr_clients, seconds_left, sleep=self.sleep, chance=self.chance)
+
+    def take_calls(self) -> dict[str, int]:
+        """S3 calls by operation since this was last asked."""
+        calls = dict(self.documents.calls)
+        self.documents.calls.clear()
+        return calls
+
+
+def tick(environment: Environment, now: datetime, seconds_left: Callable[[], float]) -> None:
     """Run a tick, announce what it found, and log one line.
 
     Raises:
         EcrRescanError: nothing at all could be done.
     """
-    documents, notices = wiring.documents(), NoticeBoard(wiring.documents())
-    registries = Registries(scan_wiring.settings(), scan_wiring.ecr_clients(), seconds_left)
+    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    registries = environment.registries(seconds_left)
     run = Tick(
         documents=documents,
-        configurations=wiring.configurations(),
+        configurations=environment.configurations,
         repositories=Repositories(documents, notices),
         registries=registries,
-        queue=scan_wiring.queue(),
-        known=scan_wiring.plans(),
+        queue=environment.queue,
+        known=environment.plans,
         seconds_left=seconds_left,
     )
     try:
         configurations = run.run(now)
-        run.report.messages = _announce(notices, run.news, configurations, now)
-        run.report.messages += _baselines(notices, run, configurations, now)
+        run.report.messages = _announce(environment, notices, run.news, configurations, now)
+        run.report.messages += _notices(environment, notices, run, configurations, now)
+        if not run.report.unreadable:
+            run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
+        write_history(documents, configurations, now)
     finally:
         logger.info(
             "tick",
             **run.report.to_log(),
             ecr_calls=dict(registries.calls),
-            s3_calls=wiring.take_calls(),
+            s3_calls=environment.take_calls(),
             seconds_left=round(seconds_left(), 1),
         )
     metrics.add_metric("ScansStarted", MetricUnit.Count, run.report.started)
@@ -57,33 +102,37 @@ def tick(now: datetime, seconds_left: Callable[[], float]) -> None:
     metrics.add_metric("Problems", MetricUnit.Count, run.report.problems.total() + run.report.unreadable)
 
 
-def record(records: Sequence[Mapping[str, Any]], now: datetime, seconds_left: Callable[[], float]) -> list[str]:
+def record(
+    environment: Environment, records: Sequence[Mapping[str, Any]], now: datetime, seconds_left: Callable[[], float]
+) -> list[str]:
     """Record a batch, announce what it changed, and log one line; answers the ids of the messages to come again.
 
     Raises:
         StoreError: the whole batch is to come again.
     """
-    documents, notices = wiring.documents(), NoticeBoard(wiring.documents())
-    registries = Registries(scan_wiring.settings(), scan_wiring.ecr_clients(), seconds_left)
+    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    registries = environment.registries(seconds_left)
     recorder = Recorder(
         documents=documents,
-        configurations=wiring.configurations(),
+        configurations=environment.configurations,
         repositories=Repositories(documents, notices),
         registries=registries,
+        seconds_left=seconds_left,
     )
     configurations = recorder.record(records, now)
-    recorder.batch.sent = _announce(notices, recorder.news, configurations, now, leftovers=False)
+    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, leftovers=False)
     logger.info(
         "batch",
         **recorder.batch.to_log(),
         ecr_calls=dict(registries.calls),
-        s3_calls=wiring.take_calls(),
+        s3_calls=environment.take_calls(),
     )
     metrics.add_metric("ResultsRead", MetricUnit.Count, recorder.batch.read)
     return recorder.batch.failed
 
 
 def _announce(
+    environment: Environment,
     notices: NoticeBoard,
     news: set[str],
     configurations: Sequence[ScanConfiguration],
@@ -92,7 +141,7 @@ def _announce(
     leftovers: bool = True,
 ) -> int:
     """Announce; what can't be announced now stays in its outbox for a later tick."""
-    announcer = Announcer(wiring.documents(), notices, scan_wiring.topic(), scan_wiring.base_url())
+    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url())
     sent = 0
     try:
         sent += announcer.drain(news, configurations, now)
@@ -104,11 +153,23 @@ def _announce(
     return sent
 
 
-def _baselines(notices: NoticeBoard, run: Tick, configurations: Sequence[ScanConfiguration], now: datetime) -> int:
-    try:
-        baselines = Baselines(wiring.documents(), notices, scan_wiring.topic(), scan_wiring.base_url())
-        return baselines.announce(configurations, run.plan_of, now)
-    except EcrRescanError as error:
-        metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
-        logger.warning("A baseline could not be announced yet", error=str(error))
-        return 0
+def _notices(
+    environment: Environment,
+    notices: NoticeBoard,
+    run: Tick,
+    configurations: Sequence[ScanConfiguration],
+    now: datetime,
+) -> int:
+    """What is told beside changes: baselines, and what there is to say of suppressions."""
+    sending = (environment.documents, notices, environment.topic, environment.base_url())
+    complete = not run.report.left_for_next_tick
+    baselines, reminders = Baselines(*sending, plan_of=run.plan_of, complete=complete), Reminders(*sending)
+    sent = 0
+    for configuration in configurations:
+        try:
+            sent += baselines.send(configuration, now)
+            sent += reminders.send(configuration, now)
+        except EcrRescanError as error:
+            metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
+            logger.warning("A notice could not be sent yet", configuration=configuration.id, error=str(error))
+    return sent

@@ -15,7 +15,7 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.deployment import DeploymentStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
-from ecr_rescan.runtime.settings import Settings, load_settings
+from ecr_rescan.runtime.settings import Settings, SummarySettings, load_settings, load_summary_settings
 
 _PATIENT = Config(
     connect_timeout=2,
@@ -29,6 +29,12 @@ _PATIENT = Config(
 def settings() -> Settings:
     """What every function is told; SettingsError when the deployment is incomplete."""
     return load_settings()
+
+
+@cache
+def summary_settings() -> SummarySettings:
+    """What Summary is told; SettingsError when the deployment is incomplete."""
+    return load_summary_settings()
 
 
 @cache
@@ -69,6 +75,7 @@ def reset() -> None:
     for factory in (
         session,
         settings,
+        summary_settings,
         documents,
         configurations,
         token_sets,

@@ -1,0 +1,1 @@
+"""What `make bench` runs: the service's speed, memory, calls and cost, measured beside references."""

@@ -1,0 +1,218 @@
+"""The forms of a message: text for mails, JSON for machines, Amazon Q Developer's notifications for chats.
+
+Each form has a share of SNS's 256 KB to itself, and lists as many items, in their order, as that holds; it says how
+many are left out. The same notice always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.text import clean, cut
+from ecr_rescan.core.times import to_text
+
+SCHEMA = 1
+"""Of the JSON for machines."""
+
+MACHINE_BYTES = 140_000
+MAIL_BYTES = 70_000
+CHAT_CHARACTERS = 8_000
+"""Amazon Q Developer in chat applications, custom notifications: the longest description."""
+
+_SENTENCE_CHARACTERS = 500
+_TITLE_CHARACTERS = 200
+_SMS_CHARACTERS = 140
+_REPOSITORIES_BYTES = 8_000
+_NAMESPACE = uuid.UUID("2f0b86d5-3c55-5d0e-8a0f-4ad0f93f6f0b")
+
+# Look-alikes of what makes markup or mentions live in Slack and Teams, inside of code, too.
+_INERT = str.maketrans({"`": "'", "<": "‹", ">": "›", "&": "＆", "@": "＠", "|": "¦"})
+
+T = TypeVar("T")
+
+
+class Item(Protocol):
+    """One thing that a message names; nothing live is left in any of its forms.
+
+    ``member`` is the list that it belongs to in the JSON for machines: ``suppressions`` or ``alerts``.
+    """
+
+    @property
+    def member(self) -> str: ...
+    def mail(self) -> str: ...
+    def chat(self) -> str: ...
+    def wire(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a topic: ``forms`` by SNS's names of protocols, ``attributes`` for subscribers' filters."""
+
+    subject: str
+    forms: Mapping[str, str]
+    attributes: Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a message is to say.
+
+    ``identity``: what makes it this message, so that one that is sent twice has one id. ``sentences``: the beginning, a
+    few of them. ``members``: more of the JSON for machines. ``items``: in the order in which they are to be named.
+    """
+
+    type: str
+    identity: Sequence[str]
+    at: datetime
+    subject: str
+    sentences: Sequence[str]
+    severity: Severity | None
+    changes: Sequence[str]
+    repositories: Sequence[str]
+    members: Mapping[str, object]
+    items: Sequence[Item] = field(default_factory=tuple)
+
+
+def forms(configuration: ScanConfiguration, notice: Notice, base_url: str | None) -> Message:
+    """Put a notice into every form. All of it, with its attributes, is within SNS's 256 KB."""
+    message_id = str(uuid.uuid5(_NAMESPACE, "\x1f".join((configuration.id, notice.type, *notice.identity))))
+    where = f"{base_url}/summary/{configuration.id}" if base_url else None
+    return Message(
+        subject=notice.subject,
+        forms={
+            "default": _machine(configuration, notice, message_id, where),
+            "email": _mail(configuration, notice, message_id, where),
+            "https": _chat(configuration, notice, message_id, where),
+            "sms": cut(plain(notice.subject, 500), _SMS_CHARACTERS),
+        },
+        attributes={
+            "configuration": configuration.id,
+            "owner": clean(configuration.owner or "", 256),
+            "severity": notice.severity.value if notice.severity else "NONE",
+            "changes": list(notice.changes),
+            "repositories": _named(notice.repositories),
+        },
+    )
+
+
+def plain(text: str, limit: int) -> str:
+    """Foreign text for a mail: on one line, and with nothing that a mail program makes a link of."""
+    return clean(text, limit).replace("://", "[:]//")
+
+
+def code(text: str, limit: int) -> str:
+    """Foreign text for a chat: as code, where markdown is not live, without what still is there."""
+    return f"`{clean(text, limit).translate(_INERT) or ' '}`"
+
+
+def code_link(link: str) -> str:
+    """A safe link for a chat, without characters that markdown or mentions are made of."""
+    return quote(link, safe=":/?#=%&;,+")
+
+
+def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+    wire: dict[str, object] = {
+        "schema": SCHEMA,
+        "id": message_id,
+        "type": notice.type,
+        "at": to_text(notice.at),
+        "configuration": {
+            "id": configuration.id,
+            "description": configuration.description and clean(configuration.description, 500),
+            "owner": configuration.owner and clean(configuration.owner, 256),
+            "registry": configuration.registry,
+            "region": configuration.region,
+        },
+        "summary_url": where,
+        "severity": notice.severity,
+        "changes": list(notice.changes),
+        **notice.members,
+    }
+    room = MACHINE_BYTES - _wire_size(_dumped(wire))
+    listed = _fitting(notice.items, lambda item: item.wire(), lambda item: _wire_size(_dumped(item)) + 1, room - 100)
+    named: dict[str, list[Mapping[str, object]]] = {"suppressions": [], "alerts": []}
+    for item, form in zip(notice.items, listed, strict=False):
+        named[item.member].append(form)
+    return _dumped({**wire, **named, "more": len(notice.items) - len(listed)})
+
+
+def _mail(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+    intro = "\n".join(notice.sentences)
+    ending = f"Everything: {where or f'configuration {configuration.id}'}\nMessage {message_id}"
+    room = MAIL_BYTES - _wire_size(intro) - _wire_size(ending) - 100
+    listed = _fitting(notice.items, lambda item: item.mail(), lambda text: _wire_size(text) + 4, room)
+    left_out = len(notice.items) - len(listed)
+    blocks = [intro, *listed, *([f"and {left_out} more"] if left_out else []), ending]
+    return "\n\n".join(blocks)
+
+
+def _chat(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+    """Amazon Q Developer in chat applications, custom notifications, event schema 1.0."""
+    intro = "\n".join(code(sentence, _SENTENCE_CHARACTERS) for sentence in notice.sentences)
+    room = CHAT_CHARACTERS - len(intro) - 30
+    listed = _fitting(notice.items, lambda item: item.chat(), lambda text: len(text) + 1, room)
+    left_out = len(notice.items) - len(listed)
+    lines = [intro, *listed, *([f"and {left_out} more"] if left_out else [])]
+    content: dict[str, object] = {
+        "textType": "client-markdown",
+        "title": clean(notice.subject, _TITLE_CHARACTERS).translate(_INERT),
+        "description": "\n".join(lines),
+    }
+    if where:
+        content["nextSteps"] = [f"Everything: {where}"]
+    notification = {
+        "version": "1.0",
+        "source": "custom",
+        "id": message_id,
+        "content": content,
+        "metadata": {
+            "threadId": configuration.id,
+            "summary": clean(notice.subject, _TITLE_CHARACTERS).translate(_INERT),
+            "eventType": f"ecr-rescan {notice.type}",
+            "relatedResources": [f"{configuration.registry}/{configuration.region}"],
+            "additionalContext": {"configuration": configuration.id, "message": message_id},
+        },
+    }
+    return _dumped(notification)
+
+
+def _fitting(items: Sequence[Item], form: Callable[[Item], T], size: Callable[[T], int], room: int) -> list[T]:
+    """The forms of the first items, as many as there is room for."""
+    listed: list[T] = []
+    for item in items:
+        made = form(item)
+        room -= size(made)
+        if room < 0:
+            break
+        listed.append(made)
+    return listed
+
+
+def _named(repositories: Sequence[str]) -> list[str]:
+    """For the attribute: as many as it holds, and ``*`` where there are more."""
+    named: list[str] = []
+    room = _REPOSITORIES_BYTES
+    for repository in repositories:
+        name = clean(repository, 256)
+        room -= len(name.encode()) + 3
+        if room < 0:
+            return [*named, "*"]
+        named.append(name)
+    return named
+
+
+def _dumped(wire: object) -> str:
+    return json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
+
+
+def _wire_size(text: str) -> int:
+    """Bytes of a text as a member of SNS's structure."""
+    return len(json.dumps(text, ensure_ascii=False).encode())

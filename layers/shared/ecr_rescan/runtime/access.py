@@ -1,0 +1,55 @@
+"""Who may see the pages that open with a token: the dashboard, a configuration's own page, and the metrics."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from ecr_rescan.adapters.configurations import ConfigurationStore
+from ecr_rescan.adapters.token_sets import TokenSetStore
+from ecr_rescan.core import keys
+from ecr_rescan.core.errors import NotFoundError, UnauthorizedError
+
+_REFUSED = "This page opens with a token."
+
+
+class Access:
+    """Checks tokens against those of the dashboard and of configurations."""
+
+    def __init__(self, configurations: ConfigurationStore, token_sets: TokenSetStore) -> None:
+        self._configurations = configurations
+        self._token_sets = token_sets
+
+    def to_everything(self, token: str | None) -> None:
+        """Let the dashboard's tokens in.
+
+        Args:
+            token: what the request offers, None where that can be no token.
+
+        Raises:
+            UnauthorizedError: it is none of them.
+            StoreError, DocumentError: they can't be read.
+        """
+        if token is None or not self._token_sets.get(keys.DASHBOARD_TOKENS).verify(token):
+            raise UnauthorizedError(_REFUSED)
+
+    def to_one(self, configuration_id: str, token: str | None) -> bool:
+        """Let the configuration's tokens and the dashboard's in; whether it is one of the dashboard's.
+
+        Raises:
+            NotFoundError: there is no such configuration, whatever the token.
+            UnauthorizedError: it is none of them.
+            StoreError, DocumentError: they can't be read.
+        """
+        if token is None:
+            raise UnauthorizedError(_REFUSED)
+        with ThreadPoolExecutor(2) as pool:
+            own = pool.submit(self._token_sets.get, keys.tokens_key(configuration_id))
+            dashboard = pool.submit(self._token_sets.get, keys.DASHBOARD_TOKENS)
+            there = self._configurations.etag(configuration_id) is not None
+        if not there:
+            raise NotFoundError(f"configuration {configuration_id}")
+        if dashboard.result().verify(token):
+            return True
+        if not own.result().verify(token):
+            raise UnauthorizedError(_REFUSED)
+        return False

@@ -1,0 +1,1 @@
+"""Builds the API's contract, functions/summary/openapi.json, from the code."""

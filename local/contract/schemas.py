@@ -1,0 +1,303 @@
+"""The shapes of requests and answers as JSON Schema, with the limits, patterns and words of the code itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecr_rescan.core import checks, configuration, dry_run, summary_wire, where
+from ecr_rescan.core.changes import KINDS, WINDOWS
+from ecr_rescan.core.image_state import ImageState
+from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.summary import COVERAGE
+from ecr_rescan.runtime import api
+
+Schema = dict[str, Any]
+
+UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+def ref(name: str) -> Schema:
+    """A schema by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def text(**more: Any) -> Schema:
+    """A string."""
+    return {"type": "string", **more}
+
+
+def nullable(schema: Schema) -> Schema:
+    """That, or null."""
+    if isinstance(schema.get("type"), str) and "enum" not in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def whole(**more: Any) -> Schema:
+    """A whole number that is not negative."""
+    return {"type": "integer", "minimum": 0, **more}
+
+
+def listed(items: Schema, **more: Any) -> Schema:
+    """A list."""
+    return {"type": "array", "items": items, **more}
+
+
+def closed(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """An object with these members and no other, all of them there but the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **more}
+
+
+def _by(names: Any, schema: Schema, **more: Any) -> Schema:
+    return closed({str(name): schema for name in names}, **more)
+
+
+MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
+DIGEST = text(pattern="^sha256:[0-9a-f]{64}$")
+ID = text(pattern=UUID)
+REGISTRY = text(pattern="^[0-9]{12}$")
+REGION = text(pattern=f"^{configuration.REGION.pattern}$".replace(r"\d", "[0-9]"), examples=["eu-west-1"])
+
+
+def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
+    return listed(text(pattern=f"^{pattern}$", maxLength=longest), maxItems=most, minItems=least)
+
+
+def _configuration() -> dict[str, Schema]:
+    """The fields that a person sets."""
+    repository = text(pattern=f"^{checks.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=256)
+    return {
+        "region": REGION,
+        "registry": REGISTRY,
+        "repository": {
+            "description": "A repository name, a glob, or a list of them; a leading ! excludes, and one must include.",
+            "anyOf": [
+                {**repository, "not": {"pattern": "^!"}},
+                listed(repository, minItems=1, maxItems=100, contains={"not": {"pattern": "^!"}}),
+            ],
+        },
+        "tags": nullable(_patterns(checks.TAG_PATTERN.pattern, 300, 100, 0)),
+        "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
+        "severity": nullable(ref("RatedSeverity")),
+        "notify": nullable(ref("RatedSeverity")),
+        "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
+        "owner": nullable(text(minLength=1, maxLength=100)),
+        "role_arn": nullable(text(pattern=f"^{configuration.ROLE_ARN.pattern}$".replace(r"\d", "[0-9]"))),
+        "description": nullable(text(minLength=1, maxLength=500)),
+    }
+
+
+def _suppression(tags: Schema) -> dict[str, Schema]:
+    return {
+        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=256),
+        "package": text(minLength=1, maxLength=256),
+        "tags": tags,
+        "reason": text(minLength=1, maxLength=500),
+        "until": text(format="date"),
+    }
+
+
+def schemas() -> dict[str, Schema]:
+    """Every named schema."""
+    to_set = _configuration()
+    required = ("region", "registry", "repository")
+    answered = {
+        **{name: to_set[name] for name in (*required, "newest", "severity", "role_arn")},
+        "tags": listed(text()),
+        "notify": ref("RatedSeverity"),
+        "ignore": listed(ref("Suppression")),
+        "owner": nullable(text()),
+        "description": nullable(text()),
+    }
+    stored = {"id": ID, "created": MOMENT, "updated": MOMENT, **answered, "feed_url": text(format="uri")}
+    told = {"type": "string", "description": "Filled in by the service; what is sent is ignored."}
+    counts = _by(Severity, whole(), description="Findings by severity, every severity named.")
+    coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
+    changes = _by(WINDOWS, _by(KINDS, whole()))
+    ages = _by(Severity, ref("Age"), optional=tuple(Severity))
+    problem = closed({"key": text(), "problem": text()})
+    tagged = listed(text())
+    return {
+        "Error": closed(
+            {
+                "error": closed(
+                    {
+                        "code": text(enum=sorted(api.CODES)),
+                        "message": text(),
+                        "details": listed(closed({"field": text(), "problem": text()})),
+                    }
+                )
+            }
+        ),
+        "GatewayError": {"type": "object", "properties": {"message": nullable(text())}},
+        "Severity": text(enum=list(Severity)),
+        "RatedSeverity": text(enum=list(RATED)),
+        "SuppressionToSet": closed(
+            {name: nullable(schema) for name, schema in _suppression(to_set["tags"]).items()}
+            | {name: _suppression({})[name] for name in ("vulnerability", "reason")},
+            optional=("package", "tags", "until"),
+        ),
+        "Suppression": closed(_suppression(tagged), optional=("package", "tags", "until")),
+        "ConfigurationToSet": closed(
+            to_set | dict.fromkeys(("id", "created", "updated", "feed_url"), told),
+            optional=tuple({*to_set, "id", "created", "updated", "feed_url"} - set(required)),
+            description="What may be sent. What an answer adds may be sent back.",
+        ),
+        "Configuration": closed(stored),
+        "ChangedConfiguration": closed(stored | {"warnings": listed(text())}),
+        "CreatedConfiguration": closed(
+            stored | {"first_results": closed({"expected_by": MOMENT}), "warnings": listed(text())}
+        ),
+        "DryRun": closed({**answered, "warnings": listed(text()), "dry_run": ref("Preview")}),
+        "Preview": _preview(),
+        "TokenToAdd": closed({"name": text(pattern="^[a-z0-9][a-z0-9-]{0,31}$")}),
+        "Token": closed({"name": text(), "created": MOMENT, "prefix": text()}),
+        "AddedFeedToken": closed({"name": text(), "created": MOMENT, "token": text(), "feed_url": text(format="uri")}),
+        "AddedDashboardToken": closed(
+            {"name": text(), "created": MOMENT, "token": text(), "dashboard_url": text(format="uri")}
+        ),
+        "Counts": counts,
+        "Coverage": coverage,
+        "Changes": changes,
+        "Ages": ages,
+        "Age": closed(
+            {
+                "oldest_since": MOMENT,
+                "oldest_days": whole(),
+                "days_allowed": nullable(whole()),
+                "beyond": whole(),
+            }
+        ),
+        "Image": closed(
+            {
+                "repository": text(),
+                "digest": DIGEST,
+                "tags": tagged,
+                "platform": nullable(text()),
+                "manifest": nullable(DIGEST),
+                "state": text(enum=list(ImageState)),
+                "reason": text(),
+                "scanned_at": nullable(MOMENT),
+                "next_due": nullable(MOMENT),
+                "pushed_at": MOMENT,
+                "counts": nullable(ref("Counts")),
+                "suppressed": nullable(whole()),
+            }
+        ),
+        "ConfigurationSummary": closed(
+            {
+                **{name: stored[name] for name in ("id", "description", "owner", "registry", "region", "repository")},
+                **{name: stored[name] for name in ("tags", "newest", "severity")},
+                "coverage": ref("Coverage"),
+                "counts": nullable(ref("Counts")),
+                "suppressed": whole(),
+                "ages": ref("Ages"),
+                "changes": ref("Changes"),
+                "ignore": listed(
+                    closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
+                ),
+                "problems": listed(text()),
+                "images": listed(ref("Image")),
+            }
+        ),
+        "Summary": closed(
+            {
+                "schema": {"const": summary_wire.SCHEMA},
+                "at": MOMENT,
+                "totals": closed(
+                    {
+                        "configurations": whole(),
+                        "repositories": whole(),
+                        "images": whole(),
+                        "counts": nullable(ref("Counts")),
+                        "ages": ref("Ages"),
+                        "changes": ref("Changes"),
+                        "coverage": ref("Coverage"),
+                    }
+                ),
+                "configurations": listed(ref("ConfigurationSummary")),
+                "problems": listed(problem),
+            }
+        ),
+        "Whereabouts": _whereabouts(tagged, problem),
+    }
+
+
+def _preview() -> Schema:
+    image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    number = nullable(whole())
+    first = closed({"repository": text(), "selected": number, "left_out": number})
+    most = dry_run.MOST_LISTED
+    return closed(
+        {
+            "known": {"type": "boolean"},
+            "as_of": nullable(MOMENT),
+            "repositories": closed(
+                {"matching": number, "not_listed_yet": whole(), "first": listed(first, maxItems=most)}
+            ),
+            "images": closed(
+                {
+                    "selected": number,
+                    "left_out_by_newest": number,
+                    "first_selected": listed(image, maxItems=most),
+                    "first_left_out": listed(image, maxItems=most),
+                }
+            ),
+            "scans_a_day": number,
+            "scans_a_day_shared": number,
+            "cost": closed({"usd_a_month_at_most": nullable({"type": "number", "minimum": 0})}),
+            "first_results": closed({"recorded": number, "expected_by": MOMENT}),
+        }
+    )
+
+
+def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
+    place = {"registry": REGISTRY, "region": text(), "repository": text()}
+    return closed(
+        {
+            "schema": {"const": where.SCHEMA},
+            "at": MOMENT,
+            "vulnerability": text(),
+            "uri": nullable(text()),
+            "score": nullable(text()),
+            "repositories_searched": whole(),
+            "repositories_affected": whole(),
+            "images_affected": whole(),
+            "places": listed(
+                closed(
+                    {
+                        **place,
+                        "digest": DIGEST,
+                        "tags": tagged,
+                        "platform": nullable(text()),
+                        "manifest": DIGEST,
+                        "package": text(),
+                        "version": text(),
+                        "severity": ref("Severity"),
+                        "fixed_in": nullable(text()),
+                        "since": MOMENT,
+                        "first_seen": MOMENT,
+                        "stands_in": {"type": "boolean"},
+                        "configurations": listed(ID, minItems=1),
+                        "suppressed_by": listed(ID),
+                    }
+                )
+            ),
+            "past": listed(
+                closed(
+                    {
+                        **place,
+                        "package": text(),
+                        "severity": ref("Severity"),
+                        "tags": tagged,
+                        "opened": MOMENT,
+                        "closed": MOMENT,
+                        "reason": text(enum=["fixed", "gone"]),
+                        "configurations": listed(ID, minItems=1),
+                    }
+                )
+            ),
+            "problems": listed(problem),
+        }
+    )

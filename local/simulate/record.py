@@ -1,0 +1,240 @@
+"""Promises 4, 6 and 8: what was announced, what is shown, and what is recorded in the end, against what happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.image_state import ImageState, statuses
+from ecr_rescan.core.keys import findings_key, images_key
+from ecr_rescan.core.ledger import Ledger
+from local.simulate.content import Key
+from local.simulate.gate import START
+from local.simulate.plan import CALM_START
+from local.simulate.scans import Broken
+from local.simulate.scene import REGIONS
+from local.simulate.truth import RANK, WINDOW, Place, Scanned, Wish
+from local.simulate.world import World
+
+SETTLED = timedelta(minutes=45)
+"""What completed so shortly before the end may not be recorded yet."""
+JITTER = timedelta(minutes=30)
+"""How much later than a completion it may be recorded in calm; without events it is asked for after 15 minutes."""
+DISTURBED = timedelta(hours=16)
+"""The same with trouble: an event that was lost while the queue was behind is made up for after hours."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """Something that a configuration should be told of: it opened in a repository, or (``rise``) became more severe.
+
+    ``doubtful``: it was open a day ago, so that it may count as the same opening. ``until``: when it closed again.
+    """
+
+    at: datetime
+    place: Place
+    severity: str
+    rise: bool
+    doubtful: bool
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class Expected:
+    """What a configuration is to be told of one (vulnerability, package)."""
+
+    openings: list[Opening] = field(default_factory=list)
+
+
+def check_record(world: World) -> list[Broken]:
+    """Promises 4, 6 and 8."""
+    return [*_check_changes(world), *_check_open(world), *_check_states(world)]
+
+
+def _document(world: World, key: str) -> bytes | None:
+    documents = world.documents()
+    stored = documents.get(key)
+    return stored.body if stored else None
+
+
+def _check_open(world: World) -> list[Broken]:
+    """What is open in the record is what the last results of the selected images say."""
+    broken = []
+    end = world.size.end
+    for place in world.truth.histories:
+        key = findings_key(place[0], REGIONS[place[0]], place[1])
+        body = _document(world, key)
+        document = FindingsDocument.from_json(key, body) if body else None
+        recorded = {key for key, finding in document.findings.items() if finding.current} if document else set()
+        before, after = world.truth.open_at(place, end - SETTLED), world.truth.open_at(place, end)
+        for name, keys in (("missing", (before & after) - recorded), ("too many", recorded - before - after)):
+            if keys:
+                what = f"{name}: {len(keys)}, such as {sorted(keys)[0]}"
+                broken.append(Broken("the record converges", what, end, place[1]))
+        if document and document.outbox:
+            what = f"{len(document.outbox)} changes never announced"
+            broken.append(Broken("no message is lost", what, end, place[1]))
+    return broken
+
+
+def _check_states(world: World) -> list[Broken]:
+    """Nothing is shown as complete that has no recent complete result."""
+    broken = []
+    for place, history in world.truth.histories.items():
+        body = _document(world, images_key(place[0], REGIONS[place[0]], place[1]))
+        if body is None:
+            continue
+        ledger = Ledger.from_json(place[1], body)
+        last: dict[str, Scanned] = {}
+        for step in history.steps:
+            if isinstance(step, Scanned):
+                last[step.digest] = step
+        for digest in ledger.images:
+            for status in statuses(ledger, digest, at=world.size.end):
+                if status.state is not ImageState.COMPLETE or world.troubles.enhanced:
+                    continue
+                scan = last.get(status.manifest or "")
+                if scan is None or (scan.found is None and scan.at < world.size.end - SETTLED):
+                    broken.append(
+                        Broken("nothing is silently clean", "shown as complete", world.size.end, place[1], digest)
+                    )
+    return broken
+
+
+def _check_changes(world: World) -> list[Broken]:
+    """The alerts sent are the changes that happened, each once."""
+    broken = []
+    told: Counter[tuple[str, Key, bool]] = Counter()
+    spare: Counter[tuple[str, Key, bool]] = Counter()
+    first: dict[tuple[str, Key, bool], datetime] = {}
+    died = {worker.number for worker in world.workers if worker.died}
+    for message in world.topic.published:
+        for alert in message.body["alerts"]:
+            key = (alert["vulnerability"], alert["package"])
+            what = (message.body["configuration"]["id"], key, alert["kind"] == "escalated")
+            told[what] += 1
+            first.setdefault(what, message.at)
+            # Only who sent it knew, or did not even know: it is sent again.
+            spare[what] += message.lost or message.worker in died
+    for wish in world.truth.wishes:
+        if wish.newest is not None:
+            # Whether what an image left behind counts until its successor has a result, this truth can't tell.
+            continue
+        expected = dict(_expected(world, wish))
+        keys = {key for config_id, key, _ in told if config_id == wish.id} | expected.keys()
+        for key in sorted(keys):
+            for rise, (least, most) in enumerate(_numbers(world, wish, expected.get(key, Expected()).openings)):
+                number = told[wish.id, key, bool(rise)]
+                if least <= number <= most + spare[wish.id, key, bool(rise)]:
+                    continue
+                times = [one.at for one in expected.get(key, Expected()).openings]
+                at = first.get((wish.id, key, bool(rise))) or min(times, default=START)
+                verb = "rose, told" if rise else "told"
+                what_happened = f"{wish.id[-1]}: {key[0]} in {key[1]} {verb} {number} times, not {least}-{most}"
+                name = "every change is told" if number < least else "only changes are told, once"
+                broken.append(Broken(name, what_happened, at))
+    return broken
+
+
+def _numbers(world: World, wish: Wish, openings: list[Opening]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many alerts of something new, and how many of a rise, there may be at least and at most."""
+    new = _bounds(world, wish, [one for one in openings if not one.rise])
+    rises = _bounds(world, wish, [one for one in openings if one.rise])
+    # Each wave rises by itself, whether it was severe enough to be told or not; and so does the baseline.
+    rising = _waves([one for one in openings if not one.rise], WINDOW - _slack(world)) + 1
+    return new, (min(rises[0], 1), rises[1] and max(rises[1], rising))
+
+
+def _bounds(world: World, wish: Wish, openings: list[Opening]) -> tuple[int, int]:
+    """How many alerts these openings make: one for each wave, as far as delays leave that clear."""
+    slack = _slack(world)
+    certain = [one for one in openings if _is_certain(world, wish, one) and RANK[one.severity] >= RANK[wish.notify]]
+    possible = [one for one in openings if RANK[one.severity] >= RANK[wish.notify]]
+    return min(_waves(certain, WINDOW + slack), 1 if world.size.faults else 99), _waves(possible, WINDOW - slack)
+
+
+def _is_certain(world: World, wish: Wish, opening: Opening) -> bool:
+    """Whether it is clear that this opening is news, and was recorded as such."""
+    slack = _slack(world)
+    if opening.until is not None and opening.until - opening.at < slack:
+        # Gone again before anybody looked.
+        return False
+    if (
+        opening.doubtful
+        or world.size.end - opening.at < SETTLED
+        or opening.at < max(wish.since, START) + CALM_START - timedelta(hours=2)
+    ):
+        return False
+    if opening.at < world.truth.histories[opening.place].known_at + timedelta(hours=26):
+        return False
+    return not any(begin - slack <= opening.at <= end + timedelta(hours=26) for begin, end in world.troubles.enhanced)
+
+
+def _slack(world: World) -> timedelta:
+    return DISTURBED if world.size.faults else JITTER
+
+
+def _waves(openings: list[Opening], window: timedelta) -> int:
+    waves, began = 0, None
+    for opening in sorted(openings, key=lambda one: one.at):
+        if began is None or opening.at - began > window:
+            waves, began = waves + 1, opening.at
+    return waves
+
+
+def _expected(world: World, wish: Wish) -> Iterator[tuple[Key, Expected]]:
+    """Replay every repository of a configuration: what opened, and what rose, while it was watching."""
+    all_expected: dict[Key, Expected] = {}
+    for place in world.truth.histories:
+        if not wish.names(place):
+            continue
+        _replay(world, wish, place, all_expected)
+    yield from all_expected.items()
+
+
+def _replay(world: World, wish: Wish, place: Place, all_expected: dict[Key, Expected]) -> None:
+    history = world.truth.histories[place]
+    open_now: dict[Key, str] = {}
+    peak: dict[Key, str] = {}
+    closed: dict[Key, datetime] = {}
+    seen: dict[str, datetime] = {}
+    waited: set[str] = set()
+    for slots in world.truth.slots_over_time(place):
+        now_open: dict[Key, str] = {}
+        loud: dict[Key, str] = {}
+        for tag in wish.slots(slots.tags, history.pushed):
+            first = tag in waited and tag not in slots.waiting
+            quiet = first and seen.setdefault(tag, slots.at) <= max(history.known_at, wish.since)
+            for key, severity in slots.findings[tag].items():
+                _raise(now_open, key, severity)
+                if not quiet:
+                    _raise(loud, key, severity)
+        for tag in slots.tags:
+            seen.setdefault(tag, slots.at)
+        waited = set(slots.waiting)
+        if slots.at >= wish.since - _slack(world):
+            for key, severity in now_open.items():
+                found = all_expected.setdefault(key, Expected()).openings
+                back = key in closed and slots.at - closed[key] <= timedelta(hours=26)
+                if key not in open_now and key in loud:
+                    found.append(Opening(slots.at, place, loud[key], rise=False, doubtful=back))
+                elif key in open_now and RANK[severity] > RANK[peak[key]]:
+                    found.append(Opening(slots.at, place, severity, rise=True, doubtful=False))
+        for key, severity in now_open.items():
+            if key not in open_now:
+                peak.pop(key, None)
+            _raise(peak, key, severity)
+        for key in open_now.keys() - now_open.keys():
+            closed[key] = slots.at
+            for opening in all_expected.get(key, Expected()).openings:
+                if opening.place == place and opening.until is None:
+                    opening.until = slots.at
+        open_now = now_open
+
+
+def _raise(into: dict[Key, str], key: Key, severity: str) -> None:
+    if RANK[severity] > RANK.get(into.get(key, ""), 0):
+        into[key] = severity

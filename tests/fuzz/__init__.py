@@ -1,0 +1,1 @@
+"""Requests made up from the contract, against the local stack (`make fuzz`)."""

@@ -1,0 +1,29 @@
+"""A short run of the simulation with faults, and one without: no promise is broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.simulate.plan import Size
+from local.simulate.run import simulate
+
+
+@pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])
+def test_no_promise_is_broken_under_faults(seed: int, from_completion: bool) -> None:
+    """Throttling, errors, deaths, lost and doubled events, two workers at once: under both readings of the throttle."""
+    outcome = simulate(Size(days=6, images=80, repositories=10, from_completion=from_completion), seed)
+    assert outcome.broken == [], outcome.trace
+    assert outcome.deaths > 0
+
+
+def test_in_calm_nothing_is_overdue_or_refused_and_every_push_is_found_within_a_tick() -> None:
+    """Without faults there is no excuse."""
+    outcome = simulate(Size(days=4, images=80, repositories=10, pushes=4, faults=False), 1)
+    assert outcome.broken == [], outcome.trace
+    assert (outcome.scans.overdue, outcome.scans.excused, outcome.scans.refused) == (0, 0, 0)
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    """What a seed shows can be shown again."""
+    first, second = (simulate(Size(days=4, images=40, repositories=5), 2) for _ in range(2))
+    assert first.line() == second.line()
