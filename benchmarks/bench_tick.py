@@ -20,18 +20,18 @@ from ecr_rescan.adapters.credentials import AssumedRoles, EcrClients
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
-from ecr_rescan.core.account import Account
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.image_list import list_images
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.core.image_list import list_images
 from ecr_rescan.core.keys import account_key, config_key, findings_key, images_key
-from ecr_rescan.core.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
-from ecr_rescan.core.listing import image_facts
 from ecr_rescan.core.scan_result import ScanType
-from ecr_rescan.runtime import start_scan
-from ecr_rescan.runtime.repositories import fingerprint
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.scanning.listing import image_facts
+from ecr_rescan.runtime.scanning import start_scan
+from ecr_rescan.runtime.scanning.repositories import fingerprint
+from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
-from ecr_rescan.runtime.start_scan import Environment
 from local.simulate.gate import Gate, VirtualClock
 from local.simulate.s3 import Bucket
 
@@ -86,7 +86,7 @@ def main() -> None:
         base_url=lambda: None,
     )
     figures: dict[str, object] = {}
-    with mock.patch("ecr_rescan.runtime.start_scan.metrics"):
+    with mock.patch("ecr_rescan.runtime.scanning.start_scan.metrics"):
         for name, now in (("cold", NOW), ("warm", NOW + timedelta(minutes=5))):
             calls.clear()
             began = time.monotonic()

@@ -167,11 +167,11 @@ def feed_of_one(entries: int) -> Figures:
     import gc
 
     from benchmarks import bare_feeds, world
-    from ecr_rescan.core.alerts import alerts
-    from ecr_rescan.core.coverage import coverage
-    from ecr_rescan.core.feed import FeedSource, render_feed
-    from ecr_rescan.core.feed_filters import FeedFilters
-    from ecr_rescan.core.findings import FindingsDocument
+    from ecr_rescan.core.changes.alerts import alerts
+    from ecr_rescan.core.changes.coverage import coverage
+    from ecr_rescan.core.changes.findings import FindingsDocument
+    from ecr_rescan.core.telling.feed import FeedSource, render_feed
+    from ecr_rescan.core.telling.feed_filters import FeedFilters
 
     made = world.findings_document(1, world.Scale(1, 2, entries * 10 // 12))
     document = FindingsDocument.from_json("bench", made.to_json())

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ecr_rescan.core.account import Account
-from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import (
+from ecr_rescan.core.changes.findings import (
     Advisory,
     Closing,
     Finding,
@@ -24,9 +22,11 @@ from ecr_rescan.core.findings import (
     News,
     Opening,
 )
+from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.keys import account_key, config_key, findings_key, images_key, tokens_key
-from ecr_rescan.core.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.tokens import TokenSet
 

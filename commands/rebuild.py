@@ -21,21 +21,21 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.ecr import Registry
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.changes.image_list import ImageFact
+from ecr_rescan.core.changes.rebuilding import differences, rebuild
+from ecr_rescan.core.changes.recording import Changes, Update, announce
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, EcrRescanError, UnknownSchemaError
-from ecr_rescan.core.facts import Facts, apply_facts, unconfirmed
-from ecr_rescan.core.findings import FindingKey, FindingsDocument
-from ecr_rescan.core.image_list import ImageFact
-from ecr_rescan.core.ledger import Ledger
-from ecr_rescan.core.listing import image_facts, selected_images, unresolved
-from ecr_rescan.core.rebuilding import differences, rebuild
-from ecr_rescan.core.recording import Changes, Update, announce
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
+from ecr_rescan.core.scanning.facts import Facts, apply_facts, unconfirmed
+from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.listing import image_facts, selected_images, unresolved
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime import clock
-from ecr_rescan.runtime.looking import list_repository, resolve
-from ecr_rescan.runtime.notice_board import NoticeBoard
-from ecr_rescan.runtime.place import Place, naming
+from ecr_rescan.runtime.scanning.looking import list_repository, resolve
+from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.place import Place, naming
 
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=16)
 _LOST = (

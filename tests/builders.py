@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.image_list import ImageFact
+from ecr_rescan.core.changes.recording import Update, record
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.core.image_list import ImageFact
-from ecr_rescan.core.recording import Update, record
 from ecr_rescan.core.scan_result import ScanFinding, ScanResult, ScanType
 from ecr_rescan.core.severity import Severity
 

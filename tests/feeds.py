@@ -9,12 +9,12 @@ from typing import Any
 import feedparser
 from lxml import etree
 
-from ecr_rescan.core.alerts import alerts
+from ecr_rescan.core.changes.alerts import alerts
+from ecr_rescan.core.changes.coverage import coverage
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.coverage import coverage
-from ecr_rescan.core.feed import FeedSource, render_feed
-from ecr_rescan.core.feed_filters import FeedFilters
-from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.telling.feed import FeedSource, render_feed
+from ecr_rescan.core.telling.feed_filters import FeedFilters
 from tests.builders import AT, CONFIG_ID, configuration
 
 ATOM = "{http://www.w3.org/2005/Atom}"

@@ -20,12 +20,13 @@ from botocore.config import Config
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
-from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.notices import Notices
 from ecr_rescan.core.keys import findings_key, images_key, notices_key
-from ecr_rescan.core.ledger import Ledger
-from ecr_rescan.core.notices import Notices
+from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.runtime import clock as service_clock
-from ecr_rescan.runtime import scan_wiring, wiring
+from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime.scanning import scan_wiring
 from functions.config.app import lambda_handler as config_handler
 from functions.findings.app import lambda_handler as findings_handler
 from functions.start_scan.app import lambda_handler as start_scan_handler

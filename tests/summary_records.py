@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ecr_rescan.core.changes.findings import Finding, FindingsDocument, Image, Manifest, Opening
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import Finding, FindingsDocument, Image, Manifest, Opening
-from ecr_rescan.core.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.summary import ConfigurationSummary, ImageSummary, Problem, Summary, summarise
+from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Problem, Summary, summarise
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 REGISTRY, REGION, REPOSITORY = "123456789012", "us-east-1", "team/app"

@@ -23,6 +23,16 @@ MAY_NOT_IMPORT = {
     "runtime": {"functions"},
     "functions": AWS | {"ecr_rescan.adapters", "functions"},
 }
+# Within core: what was found and changed, what is scanned when, and what people see of both.
+ROOMS_ABOVE = {
+    "ecr_rescan.core.changes": {"scanning", "telling", "summary", "dashboard"},
+    "ecr_rescan.core.scanning": {"telling", "summary", "dashboard"},
+    "ecr_rescan.core.telling": {"scanning", "summary", "dashboard"},
+    "ecr_rescan.core.summary": {"telling", "dashboard"},
+    "ecr_rescan.core.dashboard": {"telling"},
+    "ecr_rescan.runtime.scanning": {"serving"},
+    "ecr_rescan.runtime.serving": {"scanning"},
+}
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "urandom"}
 
 
@@ -46,7 +56,18 @@ def faults(module: str, source: str) -> list[str]:
         for forbidden in MAY_NOT_IMPORT.get(part, set())
         if f"{name}.".startswith(f"{forbidden}.")
     ]
-    if module != "ecr_rescan.core.feed":
+    for room, above in ROOMS_ABOVE.items():
+        if module.startswith(f"{room}."):
+            outside = {f"{room.rpartition('.')[0]}.{other}" for other in above}
+            found += [
+                f"{module} imports {name}"
+                for name in imported(module, source)
+                if any(f"{name}.".startswith(f"{other}.") for other in outside)
+            ]
+    if module.startswith("ecr_rescan.core.") and module.count(".") == 2:
+        rooms = tuple(f"{room}." for room in ROOMS_ABOVE)
+        found += [f"{module} imports {name}" for name in imported(module, source) if f"{name}.".startswith(rooms)]
+    if module != "ecr_rescan.core.telling.feed":
         found += [f"{module} imports {name}" for name in imported(module, source) if name.split(".")[0] == "feedgen"]
     if part == "core":
         found += [
@@ -85,6 +106,9 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
         ("ecr_rescan.core.x", "from ecr_rescan import runtime"),
         ("ecr_rescan.core.x", "from datetime import datetime\ndatetime.now()"),
         ("ecr_rescan.core.x", "from feedgen.feed import FeedGenerator"),
+        ("ecr_rescan.core.x", "from ecr_rescan.core.changes.view import view"),
+        ("ecr_rescan.core.changes.x", "from ecr_rescan.core.scanning.ledger import Ledger"),
+        ("ecr_rescan.runtime.serving.x", "from ecr_rescan.runtime.scanning import tick"),
         ("ecr_rescan.adapters.x", "from ecr_rescan.runtime import clock"),
         ("ecr_rescan.runtime.x", "import functions.config.app"),
         ("ecr_rescan.runtime.x", "import feedgen"),
@@ -101,7 +125,8 @@ def test_a_wrong_import_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("ecr_rescan.core.x", "import json\nfrom ecr_rescan.core.times import at\nfrom . import severity"),
-        ("ecr_rescan.core.feed", "from feedgen.feed import FeedGenerator"),
+        ("ecr_rescan.core.telling.feed", "from feedgen.feed import FeedGenerator"),
+        ("ecr_rescan.core.scanning.x", "from ecr_rescan.core.changes.view import view"),
         ("ecr_rescan.adapters.x", "import boto3\nfrom ecr_rescan.core import errors"),
         ("ecr_rescan.runtime.x", "import boto3\nimport os\nfrom ecr_rescan.adapters import documents"),
         ("functions.config.app", "from ecr_rescan.core import errors\nfrom ecr_rescan.runtime import api"),

@@ -11,18 +11,19 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
-from ecr_rescan.core import dry_run, keys
+from ecr_rescan.core import keys
 from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.dry_run import FIRST_RESULTS_WITHIN
 from ecr_rescan.core.errors import DocumentError, InvalidRequestError, NotFoundError, StoreError
+from ecr_rescan.core.summary import dry_run
+from ecr_rescan.core.summary.dry_run import FIRST_RESULTS_WITHIN
 from ecr_rescan.core.times import to_text
 from ecr_rescan.core.tokens import RANDOM_BYTES
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.api import base_url, create_api, json_response, read_flag, read_json, read_limit
-from ecr_rescan.runtime.configs import ConfigurationService, Written, warnings
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.previews import read_preview
+from ecr_rescan.runtime.serving.configs import ConfigurationService, Written, warnings
+from ecr_rescan.runtime.serving.previews import read_preview
 
 DEFAULT_PAGE = 100
 _STORED = ("id", "created", "updated")

@@ -12,13 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ecr_rescan.core.conditional import http_date, is_listed, is_unmodified
 from ecr_rescan.core.errors import NotFoundError, UnauthorizedError
-from ecr_rescan.core.feed_filters import FeedFilters
 from ecr_rescan.core.keys import is_configuration_id
+from ecr_rescan.core.telling.feed_filters import FeedFilters
 from ecr_rescan.core.tokens import presented_token
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.api import base_url, create_api
-from ecr_rescan.runtime.feeds import FeedService, FeedState
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.serving.feeds import FeedService, FeedState
 
 _ATOM = "application/atom+xml; charset=utf-8"
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ecr_rescan.core.events import is_schedule
-from ecr_rescan.runtime import clock, scan_wiring, start_scan
+from ecr_rescan.core.scanning.events import is_schedule
+from ecr_rescan.runtime import clock
 from ecr_rescan.runtime.observability import logger, metrics
+from ecr_rescan.runtime.scanning import scan_wiring, start_scan
 
 
 @metrics.log_metrics(raise_on_empty_metrics=False)

@@ -12,19 +12,23 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
-from ecr_rescan.core import keys, pages, prometheus, summary_csv, summary_text, where
+from ecr_rescan.core import keys
+from ecr_rescan.core.dashboard.page import Page, to_html
+from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
-from ecr_rescan.core.page import Page, to_html
-from ecr_rescan.core.page_query import Links, PageQuery
-from ecr_rescan.core.summary import Summary
-from ecr_rescan.core.summary_wire import to_wire
+from ecr_rescan.core.summary import as_csv as summary_csv
+from ecr_rescan.core.summary import as_text as summary_text
+from ecr_rescan.core.summary import pages, prometheus, where
+from ecr_rescan.core.summary.as_json import to_wire
+from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import presented_token
-from ecr_rescan.runtime import clock, dashboard, wiring
+from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.access import Access
 from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, read_limit
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.summaries import SummaryService
+from ecr_rescan.runtime.serving import dashboard
+from ecr_rescan.runtime.serving.summaries import SummaryService
 
 TEXT = "text/plain"
 CSV = "text/csv"

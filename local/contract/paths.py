@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ecr_rescan.core import pages
-from ecr_rescan.core.page_query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
+from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
 from ecr_rescan.core.severity import RATED
-from ecr_rescan.core.summary import COVERAGE
+from ecr_rescan.core.summary import pages
+from ecr_rescan.core.summary.summary import COVERAGE
 from functions.config import app as config
 from functions.summary import app as summary
 from local.contract.schemas import UUID, Schema, listed, ref, text

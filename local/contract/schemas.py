@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import checks, configuration, dry_run, summary_wire, where
-from ecr_rescan.core.changes import KINDS, WINDOWS
-from ecr_rescan.core.image_state import ImageState
+from ecr_rescan.core import checks, configuration
 from ecr_rescan.core.severity import RATED, Severity
-from ecr_rescan.core.summary import COVERAGE
+from ecr_rescan.core.summary import as_json as summary_wire
+from ecr_rescan.core.summary import dry_run, where
+from ecr_rescan.core.summary.image_state import ImageState
+from ecr_rescan.core.summary.recent import KINDS, WINDOWS
+from ecr_rescan.core.summary.summary import COVERAGE
 from ecr_rescan.runtime import api
 
 Schema = dict[str, Any]

@@ -10,8 +10,8 @@ from unittest import mock
 
 _MODULES = (
     "ecr_rescan.adapters.documents",
-    "ecr_rescan.runtime.tick",
-    "ecr_rescan.runtime.recorder",
+    "ecr_rescan.runtime.scanning.tick",
+    "ecr_rescan.runtime.scanning.recorder",
 )
 
 
@@ -40,7 +40,7 @@ def calls_in_turn() -> Iterator[None]:
         for module in _MODULES:
             stack.enter_context(mock.patch(f"{module}.ThreadPoolExecutor", InTurn))
         # Both go to where the simulation reports.
-        stack.enter_context(mock.patch("ecr_rescan.runtime.start_scan.metrics"))
+        stack.enter_context(mock.patch("ecr_rescan.runtime.scanning.start_scan.metrics"))
         stack.callback(logging.disable, logging.root.manager.disable)
         logging.disable(logging.CRITICAL)
         yield

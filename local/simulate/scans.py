@@ -204,6 +204,7 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
     unsure: dict[tuple[str, str], datetime] = {}
     hidden: set[tuple[str, str]] = set()
     probed: datetime | None = None
+    twice = False
     quiet = {worker.number for worker in world.workers if worker.died}
     for sent in world.sent:
         if sent.operation != "StartImageScan":
@@ -228,10 +229,13 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
             and sent.registry == OWN
             and any(begin <= sent.at <= end for begin, end in world.troubles.quota)
         ):
-            # Two ticks at once may both try.
-            again = probed is not None and timedelta(minutes=2) < sent.at - probed < timedelta(minutes=25)
-            if again and not excuses.is_rough(sent.at - timedelta(minutes=10)):
+            # Two ticks at once may both try; and a refusal of an image that failed before says nothing of the account.
+            if probed is not None and sent.at - probed <= timedelta(minutes=2):
+                continue
+            again = probed is not None and sent.at - probed < timedelta(minutes=25)
+            if again and twice and not excuses.is_rough(sent.at - timedelta(minutes=10)):
                 broken.append(Broken("no wasted call", "the spent quota was tried again", sent.at, *image))
+            twice = again
             probed = sent.at
             continue
         if sent.outcome == "ValidationException" and any(

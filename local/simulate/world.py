@@ -6,7 +6,6 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,9 +17,9 @@ from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
 from ecr_rescan.core.keys import config_key
-from ecr_rescan.runtime import start_scan
+from ecr_rescan.runtime.scanning import start_scan
+from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
-from ecr_rescan.runtime.start_scan import Environment
 from local.ecr.scanning import BASIC, ENHANCED
 from local.simulate import messaging
 from local.simulate.ecr import PAGE, EcrClient, Sent
@@ -203,8 +202,8 @@ class World:
             self._wake("batch")
             self._plan_batch()
         else:
-            self._batch_at = self.clock.now() + BATCH_WINDOW
-            self.scene.at(self._batch_at, partial(self._batch, self._batch_at))
+            later = self._batch_at = self.clock.now() + BATCH_WINDOW
+            self.scene.at(later, lambda: self._batch(later))
 
     def _tick(self) -> None:
         # Rarely EventBridge wakes twice.

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.core.errors import MessageError
-from ecr_rescan.core.events import ResultAsked, parse
+from ecr_rescan.core.scanning.events import ResultAsked, parse
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/events"
 ASKS = [ResultAsked("123456789012", "us-east-1", "team-a/api", f"sha256:{number:064x}") for number in range(23)]

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from ecr_rescan.adapters.topic import Topic, ascii_subject
 from ecr_rescan.core.errors import MessageError
-from ecr_rescan.core.message_forms import Message
+from ecr_rescan.core.telling.message_forms import Message
 
 ARN = "arn:aws:sns:us-east-1:123456789012:alerts"
 

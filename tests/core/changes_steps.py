@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from ecr_rescan.core.recording import Changes
+from ecr_rescan.core.changes.recording import Changes
 from ecr_rescan.core.scan_result import ScanFinding
 from tests.core.worlds import CRITICAL, HIGH, LOW, MEDIUM, UNDEFINED, World, found
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingsDocument
 from ecr_rescan.core.scan_result import ScanResult
 from tests.core.changes_oracle import Oracle
 from tests.core.changes_steps import (

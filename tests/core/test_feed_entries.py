@@ -9,7 +9,7 @@ import pytest
 from feedgen.entry import FeedEntry
 from lxml import etree
 
-from ecr_rescan.core.feed_filters import FeedFilters
+from ecr_rescan.core.telling.feed_filters import FeedFilters
 from tests.builders import document, found, image, result
 from tests.feeds import ATOM, raw_entries, render
 

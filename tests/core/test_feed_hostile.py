@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecr_rescan.core.alerts import alerts
-from ecr_rescan.core.coverage import coverage
-from ecr_rescan.core.feed import FeedSource, render_feed
-from ecr_rescan.core.feed_filters import FeedFilters
+from ecr_rescan.core.changes.alerts import alerts
+from ecr_rescan.core.changes.coverage import coverage
+from ecr_rescan.core.telling.feed import FeedSource, render_feed
+from ecr_rescan.core.telling.feed_filters import FeedFilters
 from tests.builders import AT, configuration, document, found, image, result, update
 from tests.feeds import ATOM, SELF, parse, raw_entries, render
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from ecr_rescan.core.feed import LIMIT_BYTES
-from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.telling.feed import LIMIT_BYTES
 from tests.atom import faults
 from tests.builders import configuration, document, found, image, result
 from tests.feeds import is_complete, raw_entries, render

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ecr_rescan.core.alerts import Alert, alerts
+from ecr_rescan.core.changes.alerts import Alert, alerts
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.changes.image_list import ImageFact
+from ecr_rescan.core.changes.notices import Notices
+from ecr_rescan.core.changes.recording import Changes, Update, announce, record
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingKey, FindingsDocument
-from ecr_rescan.core.image_list import ImageFact
-from ecr_rescan.core.notices import Notices
-from ecr_rescan.core.recording import Changes, Update, announce, record
 from ecr_rescan.core.scan_result import ScanFinding, ScanResult, ScanType
 from ecr_rescan.core.severity import Severity
 

@@ -28,7 +28,7 @@ def metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
 
 def counted() -> set[str]:
     """The metrics that the functions publish, and those that filters make of their logs."""
-    source = (PROJECT / "layers/shared/ecr_rescan/runtime").glob("*.py")
+    source = (PROJECT / "layers/shared/ecr_rescan/runtime").rglob("*.py")
     published = {name for path in source for name in re.findall(r'add_metric\("(\w+)"', path.read_text("utf-8"))}
     filters = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::Logs::MetricFilter"]
     assert published, "the metrics are no longer found in the code"

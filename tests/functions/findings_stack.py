@@ -12,7 +12,7 @@ import boto3
 import feedparser
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.findings import FindingsDocument
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.tokens import TokenSet
 from functions.findings import app
 from tests.builders import AT, CONFIG_ID, REGION, REGISTRY, configuration

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.account import Account
-from ecr_rescan.core.ledger import Ledger
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger
 from functions.config.app import lambda_handler
 from tests.functions.summary_calls import BUCKET, NOW, deployment, put
 from tests.rest import Reply, answer, event

@@ -14,9 +14,10 @@ import pytest
 from moto import mock_aws
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.runtime import clock, feeds, wiring
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.serving import feeds
 from tests.builders import AT, CONFIG_ID, REGION, REGISTRY, document, found, image, result, update
 from tests.functions.findings_stack import BUCKET, OTHER_ID, WRONG_TOKEN, Stack
 

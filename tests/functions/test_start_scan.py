@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_rescan.core.ledger import ScanState
+from ecr_rescan.core.scanning.ledger import ScanState
 from ecr_rescan.core.severity import Severity
 from local.faults import Fault
 from local.samples.images import chart, multi_platform

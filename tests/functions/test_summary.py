@@ -13,9 +13,9 @@ import pytest
 from moto import mock_aws
 
 from ecr_rescan.core import keys
+from ecr_rescan.core.changes.findings import Closing, Finding, FindingsDocument, Image, Manifest, Opening
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import Closing, Finding, FindingsDocument, Image, Manifest, Opening
-from ecr_rescan.core.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.runtime import clock, wiring
 from functions.summary import app
@@ -334,8 +334,8 @@ def test_a_repository_that_went_away_is_forgotten(s3: Any) -> None:
 
 def test_documents_that_do_not_fit_are_read_again(s3: Any, calls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept between requests is bounded, and what is answered does not depend on it."""
-    monkeypatch.setattr("ecr_rescan.runtime.records._KEPT_BYTES", 0)
-    monkeypatch.setattr("ecr_rescan.runtime.summaries._TALLIES_KEPT", 0)
+    monkeypatch.setattr("ecr_rescan.runtime.serving.records._KEPT_BYTES", 0)
+    monkeypatch.setattr("ecr_rescan.runtime.serving.summaries._TALLIES_KEPT", 0)
     configure(s3, "team/*")
     record(s3, "team/app", images=3, findings=2)
     made = calls()

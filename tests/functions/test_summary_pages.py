@@ -18,8 +18,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.account import Account
-from ecr_rescan.core.history import Snapshot
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.runtime import wiring
 from tests.functions.summary_calls import NOW, deployment, get, put, token
 from tests.rest import Reply

@@ -13,8 +13,8 @@ import pytest
 
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.errors import MessageError
-from ecr_rescan.core.message_forms import Message
-from ecr_rescan.runtime import scan_wiring
+from ecr_rescan.core.telling.message_forms import Message
+from ecr_rescan.runtime.scanning import scan_wiring
 from local.faults import Fault
 from tests.runtime.telling import Death
 from tests.service import Service, basic, service

@@ -13,14 +13,14 @@ from moto import mock_aws
 
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.changes.notices import Notices
+from ecr_rescan.core.changes.recording import Update, announce, record
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.keys import findings_key, notices_key
-from ecr_rescan.core.notices import Notices
-from ecr_rescan.core.recording import Update, announce, record
 from ecr_rescan.core.scan_result import ScanFinding
-from ecr_rescan.runtime.announcing import Announcer
-from ecr_rescan.runtime.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.announcing import Announcer
+from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
 from tests.builders import AT, REGION, REGISTRY, configuration, document, image, result
 
 ARN = "arn:aws:sns:us-east-1:123456789012:alerts"

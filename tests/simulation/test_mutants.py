@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ecr_rescan.adapters.ecr import Registry
-from ecr_rescan.core import schedule
-from ecr_rescan.core.facts import Facts, news_of_results
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.core.ledger import Ledger, ManifestRecord
-from ecr_rescan.core.recording import _Merge, announce
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.recording import _Merge, announce
 from ecr_rescan.core.scan_result import NoResult, ScanResult, ScanType, SkippedScan
-from ecr_rescan.runtime import repositories, starting
+from ecr_rescan.core.scanning import schedule
+from ecr_rescan.core.scanning.facts import Facts, news_of_results
+from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
+from ecr_rescan.runtime.scanning import repositories, starting
 from local.simulate.plan import Size
 from local.simulate.run import simulate
 
@@ -62,7 +62,7 @@ def an_outbox_lost(patch: pytest.MonkeyPatch) -> None:
 
 def a_tag_move_alerts(patch: pytest.MonkeyPatch) -> None:
     """A rebuilt image does not stand in with the findings of the one before."""
-    patch.setattr("ecr_rescan.core.image_list._take", lambda *_: None)
+    patch.setattr("ecr_rescan.core.changes.image_list._take", lambda *_: None)
 
 
 def a_doubled_event_counts_twice(patch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from ecr_rescan.core.normalise import MAX_DETAIL, MAX_NAME, bounded
+from ecr_rescan.core.scanning.normalise import MAX_DETAIL, MAX_NAME, bounded
 
 ATTEMPTS = 6
 BASE_DELAY_SECONDS = 0.25

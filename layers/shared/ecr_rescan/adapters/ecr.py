@@ -13,9 +13,6 @@ from typing import Any
 
 from ecr_rescan.adapters.backoff import CallFailedError, PatientClient
 from ecr_rescan.core.errors import RegistryError
-from ecr_rescan.core.index_manifest import MANIFEST_MEDIA_TYPES, IndexManifest, read_index
-from ecr_rescan.core.ledger import INDEX_MEDIA_TYPES
-from ecr_rescan.core.normalise import MAX_DETAIL, bounded, scan_result
 from ecr_rescan.core.scan_result import (
     NoResult,
     NoResultReason,
@@ -25,6 +22,9 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
     StartedScan,
 )
+from ecr_rescan.core.scanning.index_manifest import MANIFEST_MEDIA_TYPES, IndexManifest, read_index
+from ecr_rescan.core.scanning.ledger import INDEX_MEDIA_TYPES
+from ecr_rescan.core.scanning.normalise import MAX_DETAIL, bounded, scan_result
 from ecr_rescan.core.times import whole_seconds
 
 PAGE_SIZE = 1000

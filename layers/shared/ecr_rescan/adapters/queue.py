@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_rescan.core.errors import MessageError
-from ecr_rescan.core.events import ResultAsked, ask_message
+from ecr_rescan.core.scanning.events import ResultAsked, ask_message
 
 MESSAGES_PER_BATCH = 10
 """The most messages of one SendMessageBatch (SQS API reference)."""

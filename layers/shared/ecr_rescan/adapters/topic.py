@@ -10,8 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_rescan.core.errors import MessageError
-from ecr_rescan.core.message_forms import Message
-from ecr_rescan.core.normalise import encodable
+from ecr_rescan.core.scanning.normalise import encodable
+from ecr_rescan.core.telling.message_forms import Message
 
 MAX_SUBJECT = 99
 MAX_ATTRIBUTES = 10

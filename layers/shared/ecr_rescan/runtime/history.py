@@ -9,10 +9,10 @@ from functools import lru_cache
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.core import keys
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, DocumentError, StoreError
-from ecr_rescan.core.findings import FindingsDocument
-from ecr_rescan.core.history import Snapshot, count_open
+from ecr_rescan.core.summary.history import Snapshot, count_open
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.observability import logger
 

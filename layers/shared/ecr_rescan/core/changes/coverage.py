@@ -1,0 +1,73 @@
+"""How much of what a configuration selects the findings documents speak for: what is missing is said, not implied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.view import view
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.text import clean, enumerated
+
+_REASON_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Selected images, counted over repositories.
+
+    ``with_results``: all their platforms have one. ``standing_in``: findings of an earlier image count for them until
+    they have. ``unconfirmed``: the reason why their newest scan gave no result → how many. ``answerable``: whether any
+    findings count at all.
+    """
+
+    repositories: int
+    selected: int
+    with_results: int
+    standing_in: int
+    unconfirmed: tuple[tuple[str, int], ...]
+    answerable: bool
+
+    def sentence(self) -> str:
+        """What a reader of the findings must know about what they don't cover."""
+        parts = [f"{self.with_results} of {self.selected} selected images have results"]
+        if self.standing_in:
+            parts.append(f"{self.standing_in} are shown with the findings of an earlier image until scanned")
+        if self.unconfirmed:
+            parts.append(f"newest scan without a result: {self._reasons()}")
+        return "; ".join(parts) + "."
+
+    def why_not_ready(self, configuration: ScanConfiguration) -> str:
+        """Why there is nothing to answer yet, for a person."""
+        if not self.selected:
+            where = f"{enumerated(configuration.repository)} in {configuration.registry}/{configuration.region}"
+            if not self.repositories:
+                return f"No repository has been seen yet that matches {where}."
+            return f"No image is selected in what has been seen of {where}."
+        failed = f" Without a result so far: {self._reasons()}." if self.unconfirmed else ""
+        return f"{self.selected} selected images are waiting for their first result.{failed}"
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{count} {reason}" for reason, count in self.unconfirmed)
+
+
+def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocument]) -> Coverage:
+    """Count the images that a configuration selects by what is known of them."""
+    repositories = selected = with_results = standing_in = 0
+    answerable = False
+    unconfirmed: Counter[str] = Counter()
+    for document in documents:
+        seen = view(configuration, document)
+        with_result = document.with_result
+        repositories += 1
+        selected += len(seen.images)
+        standing_in += len(seen.stand_ins)
+        answerable = answerable or seen.effective != 0
+        for digest in seen.images:
+            manifests = document.images[digest].manifests
+            with_results += manifests != 0 and not manifests & ~with_result
+            reasons = {manifest.unconfirmed for manifest in document.manifests_of(manifests)} - {None}
+            unconfirmed.update(clean(reason, _REASON_LIMIT) for reason in reasons if reason)
+    return Coverage(repositories, selected, with_results, standing_in, tuple(sorted(unconfirmed.items())), answerable)

@@ -1,0 +1,1 @@
+"""The page for people, written on the server."""

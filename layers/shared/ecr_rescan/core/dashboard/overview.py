@@ -1,0 +1,289 @@
+"""The upper half of the dashboard: is anything on fire, is anything not covered, what changed, what needs care."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+from ecr_rescan.core.dashboard.charts import DRAWN, SHOWN, bar, in_words, parts, plot
+from ecr_rescan.core.dashboard.query import Links
+from ecr_rescan.core.html import Html, tag
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.ages import Age
+from ecr_rescan.core.summary.gathered import Counts
+from ecr_rescan.core.summary.history import Snapshot
+from ecr_rescan.core.summary.image_state import ImageState
+from ecr_rescan.core.summary.recent import Change
+from ecr_rescan.core.summary.summary import StateCounts, Summary
+from ecr_rescan.core.text import enumerated
+
+ENDING_WITHIN = timedelta(days=7)
+_MOST_CHANGES = 15
+_MOST_LISTED = 12
+
+STATE_NAMES = {
+    ImageState.COMPLETE: ("good", "scanned within 24 h"),
+    ImageState.STALE: ("warn", "stale"),
+    ImageState.FAILED: ("bad", "failed"),
+    ImageState.UNSUPPORTED: ("neutral", "unsupported"),
+    ImageState.ARCHIVED: ("neutral", "archived"),
+    ImageState.NEVER_SCANNED: ("warn", "never scanned"),
+    ImageState.IN_PROGRESS: ("neutral", "first scan in progress"),
+}
+
+
+def verdict(summary: Summary) -> str:
+    """The page in one sentence, which never says more than is known."""
+    totals = summary.totals
+    if not totals.configurations:
+        return "There are no scan configurations yet: add one with POST /configs."
+    if totals.counts is None:
+        return "No image has a result yet, so nothing can be said about vulnerabilities."
+    severe = {severity: totals.counts[severity] for severity in (Severity.CRITICAL, Severity.HIGH)}
+    found = " and ".join(f"{number:,} {severity.lower()}" for severity, number in severe.items() if number)
+    if found:
+        beyond = sum(totals.ages[severity].beyond for severity, number in severe.items() if number)
+        late = f", {beyond:,} of them for longer than allowed" if beyond else ""
+        return f"{found} {'finding is' if sum(severe.values()) == 1 else 'findings are'} open{late}."
+    fresh, selected = totals.coverage.states.get(ImageState.COMPLETE, 0), totals.coverage.selected
+    where = "" if fresh == selected else f" in the {fresh:,} of {selected:,} images with a fresh result"
+    return f"No critical or high finding is open{where}."
+
+
+def cards(summary: Summary) -> Html:
+    """The three questions."""
+    return tag("div", _fire(summary), _coverage(summary.totals.coverage), _changed(summary), class_="grid3")
+
+
+def _card(kind: str, label: str, *children: Html | None) -> Html:
+    return tag("section", tag("h2", label, class_="label"), children, class_=f"card {kind}")
+
+
+def _fire(summary: Summary) -> Html:
+    counts, ages = summary.totals.counts, summary.totals.ages
+    if counts is None:
+        return _card(
+            "warn", "Is anything on fire?", tag("p", "Unknown", class_="big"), tag("p", "no result yet", class_="soft")
+        )
+    severe = counts[Severity.CRITICAL] + counts[Severity.HIGH]
+    beyond = sum(age.beyond for age in ages.values())
+    kind = "bad" if counts[Severity.CRITICAL] else "warn" if severe or beyond else "good"
+    late = f"{beyond:,} longer open than the days allowed" if beyond else "none longer open than the days allowed"
+    number = tag("p", f"{severe:,}", tag("small", "critical and high"), class_="big")
+    return _card(kind, "Is anything on fire?", number, tag("p", late, class_="c-bad" if beyond else "soft"))
+
+
+def _coverage(coverage: StateCounts) -> Html:
+    selected = coverage.selected
+    if not selected:
+        return _card("warn", "Is anything not covered?", tag("p", "Nothing is selected", class_="big"))
+    fresh = coverage.states.get(ImageState.COMPLETE, 0)
+    troubled = sum(coverage.states.get(state, 0) for state in (ImageState.STALE, ImageState.FAILED))
+    rest = [(name, coverage.states[state]) for state, (_, name) in STATE_NAMES.items() if coverage.states.get(state)]
+    words = ", ".join(f"{number:,} {name}" for name, number in rest)
+    segments = [
+        (kind, coverage.states[state]) for state, (kind, _) in STATE_NAMES.items() if coverage.states.get(state)
+    ]
+    kind = "good" if fresh == selected else "warn" if not troubled else "bad"
+    # Rounded down: 100 % is said of all alone.
+    percent = tag(
+        "p", f"{fresh * 100 // selected} %", tag("small", f"of {selected:,} scanned within 24 h"), class_="big"
+    )
+    return _card(
+        kind,
+        "Is anything not covered?",
+        percent,
+        bar(segments, most=selected, label=words),
+        tag("p", words, class_="soft"),
+    )
+
+
+def _changed(summary: Summary) -> Html:
+    day, week = (summary.totals.changes[window] for window in ("last_24h", "last_7d"))
+    came = _came(day)
+    went = f" −{day['resolved']:,}" if day["resolved"] else " 0"
+    number = tag(
+        "p", f"+{came:,}" if came else "0", tag("small", "came,"), went, tag("small", "went in 24 h"), class_="big"
+    )
+    note = tag("p", f"+{_came(week):,} and −{week['resolved']:,} in 7 days", class_="soft")
+    return _card("warn" if came else "good", "What changed?", number, note)
+
+
+def _came(changes: Mapping[str, int]) -> int:
+    return sum(number for kind, number in changes.items() if kind != "resolved")
+
+
+def severities(counts: Counts | None, ages: Mapping[Severity, Age], at: datetime) -> Html | None:
+    """A column for each severity: how many, since when, how many beyond the days allowed."""
+    if counts is None:
+        return None
+    unrated = counts[Severity.UNDEFINED] + counts[Severity.UNTRIAGED]
+    columns = [_severity(severity.value, counts[severity], ages.get(severity), at) for severity in SHOWN]
+    columns.append(_severity("UNRATED", unrated, None, at))
+    note = tag("small", "each (vulnerability, package) once")
+    return tag("section", tag("h2", "Open findings", note), tag("div", columns, class_="sev"), class_="card")
+
+
+def _severity(name: str, number: int, age: Age | None, at: datetime) -> Html:
+    notes = []
+    if age is not None:
+        notes.append(tag("div", f"oldest {_days(at - age.oldest_since)}", class_="d"))
+        if age.beyond:
+            notes.append(tag("div", f"{age.beyond:,} over {age.days_allowed} d", class_="d over"))
+    return tag(
+        "div",
+        tag("div", name.capitalize(), class_="label"),
+        tag("div", f"{number:,}", class_="n"),
+        notes,
+        class_=f"e-{name.lower()}",
+    )
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.days:,} d" if age.days else f"{int(age.total_seconds() // 3600)} h"
+
+
+def trend(snapshots: Iterable[Snapshot], summary: Summary, days: int) -> Html:
+    """The plot of the last days, today as it is now."""
+    by_day: dict[date, Counter[Severity]] = {}
+    for snapshot in snapshots:
+        counts = by_day.setdefault(snapshot.day, Counter())
+        for recorded in snapshot.repositories.values():
+            counts.update(recorded)
+    today = summary.at.date()
+    shown = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]
+    columns: list[tuple[date, Counts | None]] = [(day, by_day.get(day)) for day in shown]
+    table = tag(
+        "details",
+        tag("summary", "The same as a table"),
+        _table_of_days([(day, counts) for day, counts in columns if counts is not None]),
+    )
+    title = tag(
+        "h2",
+        "Open findings, the last 30 days",
+        tag(
+            "small",
+            "at the start of each day (UTC), by repository, suppressed included, informational only in the table",
+        ),
+        id="plot-heading",
+    )
+    body: Sequence[Html] = (plot(columns), legend(), table)
+    if not by_day:
+        body = (tag("p", "The first day's counts are written after the first results.", class_="soft"),)
+    return tag("section", title, body, class_="card")
+
+
+def _table_of_days(columns: Sequence[tuple[date, Counts]]) -> Html:
+    names = [*(severity.value.lower() for severity in SHOWN), "unrated"]
+    heading = tag("tr", tag("th", "Day", scope="col"), [tag("th", name, scope="col", class_="num") for name in names])
+    rows = []
+    for day, counts in reversed(columns):
+        numbers = {kind: number for kind, _, number in parts(counts)}
+        cells = [tag("td", f"{numbers.get(name, 0):,}", class_="num") for name in names]
+        rows.append(tag("tr", tag("td", day.isoformat()), cells))
+    return tag("div", tag("table", tag("thead", heading), tag("tbody", rows)), class_="wide")
+
+
+def legend() -> Html:
+    """The colours, in words."""
+    swatch = [
+        tag(
+            "li",
+            tag("svg", tag("rect", width=12, height=12, class_=f"s-{name}"), aria_hidden="true", viewBox="0 0 12 12"),
+            name,
+        )
+        for name in DRAWN
+    ]
+    return tag("ul", swatch, class_="legend")
+
+
+def newest_changes(summary: Summary, links: Links) -> Html:
+    """What became news or was resolved, the newest first."""
+    # Several configurations may be told of one change.
+    distinct = {
+        (change.kind, change.vulnerability, change.package, change.at): change
+        for item in summary.configurations
+        for change in item.recent
+    }
+    found = sorted(distinct.values(), key=lambda change: -change.at.timestamp())
+    title = tag("h2", "Newest changes", tag("small", "the last 7 days"))
+    if not found:
+        return tag("section", title, tag("p", "Nothing changed.", class_="soft"), class_="card")
+    rows = [_change(change, links) for change in found[:_MOST_CHANGES]]
+    more = tag("p", f"and {len(found) - len(rows):,} more", class_="soft") if len(found) > len(rows) else None
+    return tag("section", title, tag("ul", rows, class_="plain"), more, class_="card")
+
+
+def _change(change: Change, links: Links) -> Html:
+    return tag(
+        "li",
+        chip(change.reason or change.kind, "good" if change.kind == "resolved" else "bad"),
+        " ",
+        chip(change.severity.value.lower(), severity_class(change.severity)),
+        " ",
+        tag("a", change.vulnerability, href=links.to(links.here, {"cve": change.vulnerability})),
+        f" in {change.package}, {enumerated(change.repositories)} ",
+        tag("span", f"{change.at:%Y-%m-%d %H:%M}Z", class_="soft when"),
+    )
+
+
+def chip(text: str, kind: str) -> Html:
+    """A short word with a colour, which it doesn't need to be understood."""
+    return tag("span", text, class_=f"chip c-{kind}")
+
+
+def severity_class(severity: Severity) -> str:
+    """The class of a severity's colour."""
+    return severity.value.lower() if severity in SHOWN else "unrated"
+
+
+def care(summary: Summary) -> Html:
+    """What is stale, failing or out of reach, and why; and the suppressions that end or hide nothing."""
+    notes = [*_problems(summary), *_troubled(summary), *_suppressions(summary)]
+    title = tag("h2", "Needs care")
+    if not notes:
+        return tag("section", title, tag("p", "Nothing.", class_="soft"), class_="card")
+    more = tag("p", f"and {len(notes) - _MOST_LISTED:,} more", class_="soft") if len(notes) > _MOST_LISTED else None
+    return tag("section", title, tag("ul", notes[:_MOST_LISTED], class_="plain"), more, class_="card")
+
+
+def _problems(summary: Summary) -> Iterator[Html]:
+    for problem in summary.problems:
+        yield tag("li", chip("unreadable", "bad"), f" {problem.key}: {problem.problem}")
+    for text in dict.fromkeys(text for item in summary.configurations for text in item.problems):
+        yield tag("li", chip("problem", "warn"), f" {text}")
+
+
+def _troubled(summary: Summary) -> Iterator[Html]:
+    seen = set()
+    for wanted in (ImageState.FAILED, ImageState.STALE, ImageState.UNSUPPORTED, ImageState.NEVER_SCANNED):
+        kind, name = STATE_NAMES[wanted]
+        for item in summary.configurations:
+            for image in item.images:
+                status = image.status
+                if status.state is not wanted or (image.repository, image.digest, status.manifest) in seen:
+                    continue
+                seen.add((image.repository, image.digest, status.manifest))
+                platform = f" [{status.platform}]" if status.platform else ""
+                named = f"{image.repository}:{image.tags[0]}" if image.tags else image.repository
+                yield tag("li", chip(name, kind), f" {named}{platform}: {status.reason}")
+
+
+def _suppressions(summary: Summary) -> Iterator[Html]:
+    today = summary.at.date()
+    for item in summary.configurations:
+        for suppression, hidden in item.ignoring:
+            what = suppression.vulnerability + (f" in {suppression.package}" if suppression.package else "")
+            if suppression.until is not None and suppression.until - today <= ENDING_WITHIN:
+                ends = f"is ignored until {suppression.until}, then {hidden:,} findings show again"
+                yield tag("li", chip("ends soon", "warn"), f" {what} {ends}: {suppression.reason}")
+            elif not hidden and item.counts is not None:
+                yield tag(
+                    "li", chip("hides nothing", "neutral"), f" {what} is ignored, and not found: {suppression.reason}"
+                )
+
+
+def words(counts: Counts | None) -> str:
+    """Counts in words, or that there are none."""
+    return "no result" if counts is None else in_words(counts)

@@ -1,0 +1,136 @@
+"""What a tick has to do in one repository, and when next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ecr_rescan.core.changes.view import Selector
+from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
+from ecr_rescan.core.scanning.listing import selected_images, unresolved
+from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_pending
+
+LISTING_FOR = timedelta(hours=6)
+"""How long a complete listing is good for where no events tell what changes."""
+
+LISTING_FOR_WITH_EVENTS = timedelta(hours=24)
+"""The same where events arrive: it then only makes up for those that were lost."""
+
+MISSING_FOR = timedelta(minutes=15)
+"""How soon a repository that was not there, or could not be listed, is tried again at first."""
+
+
+_WAITING = frozenset({ScanState.NEVER_SCANNED, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
+_CURRENT = frozenset({ScanState.COMPLETE, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
+
+
+@dataclass(slots=True)
+class Plan:
+    """For one repository.
+
+    ``look_ups``, ``starts``, ``asks``: digests of manifests, the longest waiting first. ``due_since``: when the first
+    of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
+    selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
+    time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan.
+    """
+
+    look_ups: list[str] = field(default_factory=list)
+    starts: list[str] = field(default_factory=list)
+    asks: list[str] = field(default_factory=list)
+    due_since: datetime | None = None
+    next_at: datetime | None = None
+    states: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
+    overdue: int = 0
+    oldest: datetime | None = None
+
+
+def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
+    """When the repository is to be listed next; the longer it has been missing, the later."""
+    if ledger.listed_at is None:
+        return now
+    if ledger.missing_since is not None:
+        good_for = min(good_for, max(MISSING_FOR, ledger.listed_at - ledger.missing_since))
+    elif ledger.problem:
+        good_for = MISSING_FOR
+    return ledger.listed_at + good_for
+
+
+def selected_manifests(ledger: Ledger, selected: Iterable[str]) -> dict[str, str]:
+    """The manifests to scan → the image that they are scanned for."""
+    return {manifest: digest for digest in selected for manifest in ledger.manifests_of(digest)}
+
+
+def make_plan(
+    ledger: Ledger,
+    selectors: Sequence[Selector],
+    scan_type: ScanType,
+    now: datetime,
+    *,
+    listing_for: timedelta = LISTING_FOR,
+) -> Plan:
+    """Decide for every selected manifest of a repository. ``listing_for``: how long a listing is good for."""
+    plan = Plan()
+    times = [listing_due(ledger, listing_for, now)]
+    chosen = selected_images(ledger, selectors)
+    times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]
+    for digest, image_digest in selected_manifests(ledger, chosen).items():
+        record = ledger.manifests[digest]
+        action = decide(record, ledger.images[image_digest], scan_type, now)
+        plan.states[record.state.value] += 1
+        _count(plan, record, now)
+        if action is Action.LOOK_UP:
+            plan.look_ups.append(digest)
+        elif action is Action.START:
+            plan.starts.append(digest)
+        elif action is Action.ASK:
+            plan.asks.append(digest)
+        elif record.state not in (ScanState.ARCHIVED, ScanState.UNSUPPORTED) or record.retry_at:
+            times.append(_next(record, scan_type, now))
+    _hold(plan, ledger, scan_type, times, now)
+    for digests in (plan.look_ups, plan.starts, plan.asks):
+        digests.sort(key=lambda digest: (_last(ledger.manifests[digest]), digest))
+    plan.next_at = min(times)
+    return plan
+
+
+def _hold(plan: Plan, ledger: Ledger, scan_type: ScanType, times: list[datetime], now: datetime) -> None:
+    """Let what is due wait for what will be very soon, so that a repository keeps one due time; new images don't."""
+    due = {digest: due_at(ledger.manifests[digest], scan_type) for digest in plan.starts}
+    known = [moment for moment in due.values() if moment is not None]
+    plan.due_since = min(known, default=now if due else None)
+    together = min(known, default=now) + SHARED
+    if known and any(now < moment <= together for moment in times[1:]):
+        plan.starts = [digest for digest, moment in due.items() if moment is None]
+        times.append(together)
+
+
+def _count(plan: Plan, record: ManifestRecord, now: datetime) -> None:
+    if record.completed_at is None and record.state in _WAITING and (is_pending(record) or not record.looked_up):
+        plan.waiting += 1
+    if record.state not in _CURRENT:
+        return
+    if record.completed_at is not None:
+        plan.oldest = min(plan.oldest or record.completed_at, record.completed_at)
+    # A result that is only not seen yet, as where no events come from, is not overdue.
+    if is_pending(record) and record.claimed_at is not None:
+        plan.overdue += now - record.claimed_at > ASK_AFTER[1]
+    elif record.completed_at is not None:
+        plan.overdue += now - record.completed_at > LATEST
+
+
+def _last(record: ManifestRecord) -> float:
+    return record.completed_at.timestamp() if record.completed_at else 0.0
+
+
+def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetime:
+    if is_pending(record) and record.claimed_at is not None:
+        if record.retry_at is not None:
+            return record.retry_at
+        if record.asked < len(ASK_AFTER):
+            return record.claimed_at + ASK_AFTER[record.asked]
+        return (record.asked_at or record.claimed_at) + ASK_AFTER[-1]
+    return due_at(record, scan_type) or now

@@ -1,0 +1,244 @@
+"""When a manifest is scanned again, and what to do about it at a tick.
+
+Facts: StartImageScan, "an image can only be scanned once per 24 hours, including if it was scanned on initial push"
+(ECR API reference). Whether the 24 hours run from the start or from the completion is not documented; we take the
+later of the two. The rules in words are in ``docs/scanning.md``.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+
+from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType, SkippedScan, SkipReason
+from ecr_rescan.core.scanning.ledger import LedgerImage, ManifestRecord, ScanState
+
+INTERVAL = timedelta(hours=24)
+MARGIN = timedelta(minutes=1)
+"""On top of ECR's 24 hours, for clocks that differ."""
+
+SHARED = timedelta(minutes=2)
+"""Images of a repository that are due so soon after each other are started together: with the margin, the time to the
+next tick and the scan itself, that stays within the promise."""
+
+LATEST = timedelta(hours=24, minutes=10)
+"""The promise: no image's last scan is older, as long as ECR's quotas allow it."""
+
+ASK_AFTER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
+"""When a result that was not seen is asked for, counted from the start."""
+
+COOL_DOWNS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""How long a manifest rests after its first, second, and every later scan in a row that failed."""
+
+UNSUPPORTED_REST = timedelta(days=7)
+"""Support for a distribution may come: unsupported images are tried again after this."""
+
+QUOTA_REST = timedelta(minutes=30)
+"""How long an account's starts stop when its daily quota is spent."""
+
+READ_REST = timedelta(minutes=15)
+"""How long to leave alone what ECR could not be asked about."""
+
+UNSEEN_REST = timedelta(hours=6)
+"""How soon an image that Inspector has not scanned is looked at again; its first scan is announced by an event."""
+
+
+class Action(enum.StrEnum):
+    """What a tick does with a manifest."""
+
+    WAIT = "WAIT"
+    LOOK_UP = "LOOK_UP"
+    START = "START"
+    ASK = "ASK"
+
+
+def due_at(record: ManifestRecord, scan_type: ScanType | None = None) -> datetime | None:
+    """When the manifest may, and should, be scanned again; None where nothing is known against now.
+
+    ``scan_type`` is the registry's: back at basic scanning, what Inspector found last holds no start up.
+    """
+    completed_at, retry_at = record.completed_at, record.retry_at
+    if scan_type is ScanType.BASIC and record.scan_type is ScanType.ENHANCED and record.state is ScanState.COMPLETE:
+        completed_at, retry_at = record.basic_at, None
+    last = max((at for at in (record.claimed_at, completed_at) if at is not None), default=None)
+    due = None if last is None else last + INTERVAL + MARGIN
+    if retry_at is not None and (due is None or retry_at > due):
+        return retry_at
+    return due
+
+
+def is_pending(record: ManifestRecord) -> bool:
+    """Whether a scan was, or may have been, started whose result has not been seen."""
+    claimed = record.claimed_at
+    return claimed is not None and (record.completed_at is None or record.completed_at < claimed)
+
+
+def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now: datetime) -> Action:
+    """What to do with a manifest of an image at a tick.
+
+    An unseen result is asked for three times, and again when its day is over, before a scan is started: whoever
+    claimed it may have died after ECR accepted, and ECR may only be slow.
+    """
+    if image.archived or not image.is_scannable:
+        return Action.WAIT
+    if is_pending(record):
+        if record.retry_at is not None:
+            # It is not known whether this start was accepted: no event will tell, so the tick looks itself.
+            return Action.LOOK_UP if record.retry_at <= now else Action.WAIT
+        return Action.ASK if _is_overdue(record, now) else Action.WAIT
+    if not record.looked_up:
+        return Action.WAIT if record.retry_at is not None and record.retry_at > now else Action.LOOK_UP
+    due = due_at(record, scan_type)
+    if due is not None and due > now:
+        return Action.WAIT
+    return Action.LOOK_UP if scan_type is ScanType.ENHANCED else Action.START
+
+
+def _is_overdue(record: ManifestRecord, now: datetime) -> bool:
+    assert record.claimed_at is not None
+    if record.asked < len(ASK_AFTER):
+        return now - record.claimed_at >= ASK_AFTER[record.asked]
+    last = record.asked_at or record.claimed_at
+    return now - last >= ASK_AFTER[-1]
+
+
+def claim(record: ManifestRecord, now: datetime) -> None:
+    """Note, before a start is sent, that it may have been accepted."""
+    record.claimed_at = now
+    record.state = ScanState.IN_PROGRESS
+    record.reason, record.retry_at = "", None
+    record.asked = 0
+    record.asked_at = None
+
+
+def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> None:
+    """Note a complete result; one that is older than what is known says at most that a claim came to nothing."""
+    record.looked_up = True
+    _note_basic(record, result)
+    if record.completed_at is None or result.completed_at >= record.completed_at:
+        record.completed_at = result.completed_at
+        record.scan_type = result.scan_type
+        record.counts = dict(result.counts)
+        record.state, record.reason = ScanState.COMPLETE, ""
+        record.failures = 0
+        record.retry_at = None
+        if result.scan_type is ScanType.BASIC:
+            record.basic_at = None
+    if result.scan_type is ScanType.ENHANCED:
+        # Enhanced results are re-read once a day, whenever Inspector scanned last.
+        record.retry_at = now + INTERVAL
+    if is_pending(record):
+        if _may_be_running(record, now):
+            record.state = ScanState.IN_PROGRESS
+            return
+        record.claimed_at = record.retry_at = None
+        record.state, record.reason = ScanState.COMPLETE, ""
+    record.asked, record.asked_at = 0, None
+
+
+def _note_basic(record: ManifestRecord, result: ScanResult) -> None:
+    """Keep when the last basic scan was: enhanced results hide it, but its 24 hours go on."""
+    if result.scan_type is ScanType.ENHANCED and record.scan_type is ScanType.BASIC:
+        hidden = record.completed_at
+    elif result.scan_type is ScanType.BASIC and record.scan_type is ScanType.ENHANCED:
+        hidden = result.completed_at
+    else:
+        return
+    record.basic_at = max((at for at in (record.basic_at, hidden) if at is not None), default=None)
+
+
+def _may_be_running(record: ManifestRecord, now: datetime) -> bool:
+    """Whether a claimed scan may still be running though ECR shows an earlier result.
+
+    A running scan is shown as PENDING or IN_PROGRESS; a short while after the start it may not be shown yet.
+    """
+    assert record.claimed_at is not None
+    return now - record.claimed_at < ASK_AFTER[0]
+
+
+def take_no_result(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
+    """Note that ECR has no complete result, and when to try again."""
+    record.looked_up = record.looked_up or answer.reason is not NoResultReason.UNAVAILABLE
+    if answer.reason is NoResultReason.NEVER_SCANNED:
+        _never_scanned(record, answer, scan_type, now)
+    elif answer.reason is NoResultReason.IN_PROGRESS:
+        if not is_pending(record):
+            # Somebody else's scan: its 24 hours began before now, so now is safe to count from.
+            claim(record, now)
+        record.retry_at = None
+    elif answer.reason is NoResultReason.LIMIT_EXCEEDED:
+        # The account's quota was spent when ECR was to scan it: it has had no scan, and no 24 hours to wait.
+        record.claimed_at, record.reason = None, answer.detail or answer.reason.value
+        record.retry_at = now + QUOTA_REST
+        record.state = ScanState.COMPLETE if record.completed_at else ScanState.NEVER_SCANNED
+    elif answer.reason is NoResultReason.UNAVAILABLE:
+        record.reason = answer.detail
+        record.retry_at = now + READ_REST
+        if record.completed_at is None and not is_pending(record):
+            record.state = ScanState.UNAVAILABLE
+    else:
+        _rest(record, answer, now)
+
+
+def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
+    if is_pending(record) and _may_be_running(record, now):
+        return
+    if scan_type is ScanType.ENHANCED:
+        # Basic scans are only hidden, and their 24 hours go on, should the registry go back to them.
+        record.retry_at = max(now + UNSEEN_REST, due_at(record) or now)
+    else:
+        record.completed_at = record.retry_at = None
+    record.claimed_at = None
+    record.state, record.reason = ScanState.NEVER_SCANNED, answer.detail
+
+
+_RESTING = {
+    NoResultReason.FAILED: ScanState.FAILED,
+    NoResultReason.UNSUPPORTED: ScanState.UNSUPPORTED,
+    NoResultReason.ARCHIVED: ScanState.ARCHIVED,
+    NoResultReason.EXPIRED: ScanState.EXPIRED,
+}
+
+
+def _rest(record: ManifestRecord, answer: NoResult, now: datetime) -> None:
+    state = _RESTING.get(answer.reason)
+    if state is None:
+        return
+    ended = is_pending(record)
+    if record.state is state and not ended and record.retry_at is not None and record.retry_at > now:
+        # Told before: a scan that failed counts once, however often its event comes.
+        return
+    record.state, record.reason = state, answer.detail or answer.reason.value
+    record.asked, record.asked_at = 0, None
+    if ended and record.retry_at is not None and record.failures:
+        # A start whose answer was lost, and a failure that may well be the one before: another start will tell.
+        record.claimed_at, record.retry_at = None, now
+        return
+    # A failure has no time of its own; it may be seen long after it, for its event was lost.
+    failed_at = min(now, record.claimed_at + ASK_AFTER[0]) if ended and record.claimed_at else now
+    if state is ScanState.FAILED:
+        record.failures = record.failures + 1 if ended else max(record.failures, 1)
+        record.retry_at = failed_at + COOL_DOWNS[min(record.failures, len(COOL_DOWNS)) - 1] + MARGIN
+    else:
+        record.retry_at = now + UNSUPPORTED_REST
+    record.claimed_at, record.basic_at = None, failed_at
+
+
+def take_skip(record: ManifestRecord, skip: SkippedScan, now: datetime) -> None:
+    """Note a refused start. What LIMIT_EXCEEDED means takes a look at the result; here it only ends the claim."""
+    if skip.maybe_started:
+        # The claim stands: the result is asked for, and only then it is known whether to start again.
+        record.reason, record.retry_at = skip.detail, now + READ_REST
+        return
+    record.claimed_at = None
+    if record.state is ScanState.IN_PROGRESS:
+        record.state = ScanState.COMPLETE if record.completed_at else ScanState.NEVER_SCANNED
+    if skip.reason is SkipReason.UNSUPPORTED:
+        record.state, record.reason = ScanState.UNSUPPORTED, skip.detail
+        record.retry_at = now + UNSUPPORTED_REST
+    elif skip.reason is SkipReason.ARCHIVED:
+        record.state, record.reason = ScanState.ARCHIVED, skip.detail
+        record.retry_at = now + INTERVAL
+    elif skip.reason is SkipReason.UNAVAILABLE:
+        record.state, record.reason = ScanState.UNAVAILABLE, skip.detail
+        record.retry_at = now + READ_REST

@@ -1,0 +1,86 @@
+"""The summary as JSON has it: version 1 of its schema."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import datetime
+
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.ages import Age
+from ecr_rescan.core.summary.summary import COVERAGE, ConfigurationSummary, ImageSummary, StateCounts, Summary
+from ecr_rescan.core.times import to_text
+
+SCHEMA = 1
+
+_text = functools.lru_cache(maxsize=4096)(to_text)
+
+
+def to_wire(summary: Summary) -> dict[str, object]:
+    """The summary as JSON has it."""
+    totals = summary.totals
+    return {
+        "schema": SCHEMA,
+        "at": to_text(summary.at),
+        "totals": {
+            "configurations": totals.configurations,
+            "repositories": totals.repositories,
+            "images": totals.images,
+            "counts": totals.counts,
+            "ages": _ages_to_wire(totals.ages, summary.at),
+            "changes": totals.changes,
+            "coverage": _coverage_to_wire(totals.coverage),
+        },
+        "configurations": [_configuration_to_wire(item, summary.at) for item in summary.configurations],
+        "problems": [{"key": problem.key, "problem": problem.problem} for problem in summary.problems],
+    }
+
+
+def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str, object]:
+    configuration = item.configuration.to_wire()
+    named = ("id", "description", "owner", "registry", "region", "repository", "tags", "newest", "severity")
+    return {
+        **{name: configuration[name] for name in named},
+        "coverage": _coverage_to_wire(item.coverage),
+        "counts": item.counts,
+        "suppressed": item.suppressed,
+        "ages": _ages_to_wire(item.ages, at),
+        "changes": item.changes,
+        "ignore": [suppression.to_wire() | {"findings": hidden} for suppression, hidden in item.ignoring],
+        "problems": item.problems,
+        "images": [_image_to_wire(image) for image in item.images],
+    }
+
+
+def _ages_to_wire(ages: Mapping[Severity, Age], at: datetime) -> dict[str, object]:
+    return {
+        severity: {
+            "oldest_since": _text(age.oldest_since),
+            "oldest_days": (at - age.oldest_since).days,
+            "days_allowed": age.days_allowed,
+            "beyond": age.beyond,
+        }
+        for severity, age in ages.items()
+    }
+
+
+def _coverage_to_wire(coverage: StateCounts) -> dict[str, int]:
+    return {"selected": coverage.selected} | {name: coverage.states.get(state, 0) for name, state in COVERAGE.items()}
+
+
+def _image_to_wire(image: ImageSummary) -> dict[str, object]:
+    status = image.status
+    return {
+        "repository": image.repository,
+        "digest": image.digest,
+        "tags": image.tags,
+        "platform": status.platform,
+        "manifest": status.manifest,
+        "state": status.state,
+        "reason": status.reason,
+        "scanned_at": status.scanned_at and _text(status.scanned_at),
+        "next_due": status.next_due and _text(status.next_due),
+        "pushed_at": _text(image.pushed_at),
+        "counts": image.counts,
+        "suppressed": image.suppressed,
+    }

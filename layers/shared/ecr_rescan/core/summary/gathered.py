@@ -1,0 +1,116 @@
+"""What the findings of all its repositories come to for one configuration, apart from the time of asking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.changes.suppressions import Suppressions
+from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.summary.recent import Change, changes
+from ecr_rescan.core.summary.tally import Tally, tally
+
+Counts = Mapping[Severity, int]
+"""Findings by severity, every severity named. Where there may be no such thing, None: never zeros instead."""
+
+Beginnings = Mapping[Severity, Sequence[datetime]]
+"""When the findings of each severity began, the oldest first."""
+
+Tallying = Callable[[ScanConfiguration, FindingsDocument, Suppressions], Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything counted once, however many repositories have it.
+
+    ``tallies`` and ``repositories`` (findings by severity) are by repository. ``findings`` are those shown, with their
+    severity and beginning. ``suppressed``: how many are hidden wherever they are. ``ignoring``: the suppressions that
+    apply, with how many findings each hides. ``recent``: the latest changes, the newest first. ``has_results``: whether
+    any result counts at all.
+    """
+
+    tallies: Mapping[str, Tally]
+    repositories: Mapping[str, Counts]
+    findings: Mapping[FindingKey, tuple[Severity, datetime]]
+    counts: Counts
+    beginnings: Beginnings
+    suppressed: int
+    ignoring: tuple[tuple[Suppression, int], ...]
+    recent: tuple[Change, ...]
+    has_results: bool
+
+
+def gather(
+    configuration: ScanConfiguration,
+    documents: Sequence[FindingsDocument],
+    *,
+    since: datetime,
+    on: date,
+    tally: Tallying = tally,
+) -> Gathered:
+    """Join the findings of a configuration's repositories.
+
+    Args:
+        since: how far back the changes go.
+        on: the day for which suppressions count.
+        tally: counts the findings of one document, or remembers what that gave before.
+    """
+    suppressions = Suppressions(configuration, on)
+    tallies = {document.repository: tally(configuration, document, suppressions) for document in documents}
+    found: dict[FindingKey, tuple[Severity, datetime]] = {}
+    hidden: dict[FindingKey, Severity] = {}
+    for one in tallies.values():
+        join(found, ((key, (severity, one.since[key])) for key, severity in one.findings.items()))
+        for key, severity in one.suppressed.items():
+            if key not in hidden or ORDER[severity] < ORDER[hidden[key]]:
+                hidden[key] = severity
+    threshold = configuration.severity
+    # As the feed does it: by the highest severity anywhere, once that is known.
+    shown = {key: value for key, value in found.items() if value[0].passes(threshold)}
+    return Gathered(
+        tallies=tallies,
+        repositories={
+            name: counted(severity for severity in one.findings.values() if severity.passes(threshold))
+            for name, one in tallies.items()
+            if one.has_results
+        },
+        findings=shown,
+        counts=counted(severity for severity, _ in shown.values()),
+        beginnings=beginnings(shown.values()),
+        suppressed=sum(key not in found and severity.passes(threshold) for key, severity in hidden.items()),
+        ignoring=suppressions.used(hidden),
+        recent=changes(configuration, documents, since=since, on=on),
+        has_results=any(one.has_results for one in tallies.values()),
+    )
+
+
+def join(
+    found: dict[FindingKey, tuple[Severity, datetime]],
+    more: Iterable[tuple[FindingKey, tuple[Severity, datetime]]],
+) -> None:
+    """Add findings, each with its highest severity and its earliest beginning."""
+    for key, value in more:
+        known = found.get(key)
+        if known is None:
+            found[key] = value
+        elif known != value:
+            severity = value[0] if ORDER[value[0]] < ORDER[known[0]] else known[0]
+            found[key] = severity, min(known[1], value[1])
+
+
+def counted(severities: Iterable[Severity]) -> Counts:
+    """How many there are of each severity."""
+    counts = Counter(severities)
+    return {severity: counts[severity] for severity in Severity}
+
+
+def beginnings(findings: Iterable[tuple[Severity, datetime]]) -> Beginnings:
+    """When the findings of each severity began; a severity without any is left out."""
+    moments: dict[Severity, list[datetime]] = {}
+    for severity, since in findings:
+        moments.setdefault(severity, []).append(since)
+    return {severity: sorted(moments[severity]) for severity in Severity if severity in moments}

@@ -1,0 +1,118 @@
+"""Parts of long answers, each small enough for a function's 6 MB, in an order that new images don't disturb."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from ecr_rescan.core.errors import Fault, InvalidRequestError
+from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Summary
+
+LARGEST_PAGE = 10_000
+_LARGEST_BYTES = 3_500_000
+_LONGEST_CURSOR = 2_000
+
+Cursor = tuple[str | int, ...]
+"""The place of a row in the order of all rows."""
+
+T = TypeVar("T")
+
+
+def to_text(cursor: Cursor) -> str:
+    """A cursor for a URL; what is in it is nobody's business."""
+    return base64.urlsafe_b64encode(json.dumps(cursor, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def from_text(text: str, shape: str) -> Cursor:
+    """Read what ``to_text`` wrote.
+
+    Args:
+        shape: a letter for each part, ``s`` for text and ``i`` for a whole number.
+
+    Raises:
+        InvalidRequestError: it is no cursor of that shape.
+    """
+    kinds = [str if letter == "s" else int for letter in shape]
+    try:
+        padded = text[:_LONGEST_CURSOR] + "=" * (-len(text) % 4)
+        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if isinstance(parts, list) and [type(part) for part in parts] == kinds:
+            return tuple(parts)
+    except (binascii.Error, ValueError, RecursionError):
+        pass
+    raise InvalidRequestError(
+        "after: must be what the link to this page says", [Fault("after", "must be what the link to this page says")]
+    )
+
+
+def page(
+    rows: Iterable[tuple[Cursor, T]], size: Callable[[T], int], *, after: Cursor | None, limit: int
+) -> tuple[list[T], Cursor | None]:
+    """The rows that come after a cursor, as many as may be, and the cursor of the last where others follow it.
+
+    Args:
+        rows: in the order of their cursors.
+        size: what a row takes in bytes, at most.
+    """
+    taken: list[T] = []
+    last: Cursor | None = None
+    left = _LARGEST_BYTES
+    for cursor, row in rows:
+        if after is not None and cursor <= after:
+            continue
+        left -= size(row)
+        if len(taken) == limit or (taken and left < 0):
+            return taken, last
+        taken.append(row)
+        last = cursor
+    return taken, None
+
+
+SUMMARY_CURSOR = "ssisss"
+
+
+def page_of_summary(summary: Summary, *, after: Cursor | None, limit: int) -> tuple[Summary, Cursor | None]:
+    """The summary with a part of its images, and with those configurations alone that the part is about."""
+    if after is None and limit >= LARGEST_PAGE and _fits(summary):
+        return summary, None
+    rows = ((cursor, row) for item in summary.configurations for cursor, row in _rows(item))
+    taken, last = page(rows, lambda row: _size(row[1]), after=after, limit=limit)
+    images: dict[str, list[ImageSummary]] = {}
+    for item, image in taken:
+        kept = images.setdefault(item.configuration.id, [])
+        if image is not None:
+            kept.append(image)
+    configurations = tuple(
+        replace(item, images=tuple(images[item.configuration.id]))
+        for item in summary.configurations
+        if item.configuration.id in images
+    )
+    return replace(summary, configurations=configurations), last
+
+
+def _fits(summary: Summary) -> bool:
+    images = sum(len(item.images) for item in summary.configurations)
+    return images + len(summary.configurations) <= 1000 and (
+        sum(_size(image) for item in summary.configurations for image in item.images) < _LARGEST_BYTES
+    )
+
+
+def _rows(item: ConfigurationSummary) -> Iterable[tuple[Cursor, tuple[ConfigurationSummary, ImageSummary | None]]]:
+    """A configuration, and its images in the order that the summary has them: newest first in each repository."""
+    yield (item.configuration.id, "", 0, "", "", ""), (item, None)
+    for image in item.images:
+        status = image.status
+        pushed = -int(image.pushed_at.timestamp())
+        platform, manifest = status.platform or "", status.manifest or ""
+        yield (item.configuration.id, image.repository, pushed, image.digest, platform, manifest), (item, image)
+
+
+def _size(image: ImageSummary | None) -> int:
+    if image is None:
+        return 4_000
+    # Everything but these is short, or bounded.
+    return 560 + len(image.repository) + len(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)

@@ -1,0 +1,315 @@
+"""The summary: what is recorded of every image that the configurations select, added up.
+
+Pure functions over documents. A count is of findings, that is, of (vulnerability, package): in however many versions or
+images one is found, it counts once, at its highest severity, and it counts in the feed's way: after the
+configuration's ``severity`` and ``ignore``, with the findings that stand in for an image that has no result yet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ecr_rescan.core import keys
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
+from ecr_rescan.core.changes.view import select
+from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.patterns import is_exact, matches
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
+from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.ages import Age, DaysAllowed, ages
+from ecr_rescan.core.summary.gathered import Beginnings, Counts, Gathered, beginnings, counted, gather, join
+from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
+from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
+from ecr_rescan.core.summary.tally import Tally
+
+RepositoryId = tuple[str, str, str]
+"""(registry, Region, repository)."""
+
+Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
+
+COVERAGE = {
+    "scanned_24h": ImageState.COMPLETE,
+    "stale": ImageState.STALE,
+    "failed": ImageState.FAILED,
+    "unsupported": ImageState.UNSUPPORTED,
+    "archived": ImageState.ARCHIVED,
+    "never": ImageState.NEVER_SCANNED,
+    "in_progress": ImageState.IN_PROGRESS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An object of the bucket that can't be used, and why."""
+
+    key: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """An image that a configuration selects; one of several platforms has one of these for each.
+
+    ``digest`` is what the tags name. ``counts`` and ``suppressed`` are None where there is no result that still tells;
+    zeros alone always are those of a complete result not older than 24 h 10 min.
+    """
+
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime
+    status: ImageStatus
+    counts: Counts | None
+    suppressed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateCounts:
+    """How many images stand in each state, adding up to ``selected``; one of several platforms counts once for each."""
+
+    states: Mapping[ImageState, int]
+
+    @property
+    def selected(self) -> int:
+        """All of them."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationSummary:
+    """What one configuration selects.
+
+    ``ages``: of the open findings, by severity. ``recent``: the changes of the last 7 days, the newest first;
+    ``changes``: how many of each kind, by window. ``repositories``: findings by severity of each repository with a
+    result. ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why
+    something that it names is missing here, in words.
+    """
+
+    configuration: ScanConfiguration
+    coverage: StateCounts
+    counts: Counts | None
+    suppressed: int
+    ages: Mapping[Severity, Age]
+    changes: Mapping[str, Mapping[str, int]]
+    recent: tuple[Change, ...]
+    repositories: Mapping[str, Counts]
+    ignoring: tuple[tuple[Suppression, int], ...]
+    problems: tuple[str, ...]
+    images: tuple[ImageSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Everything that at least one configuration selects, once however many do.
+
+    A finding that one configuration ignores and another shows is counted; a change that several were told of is one.
+    """
+
+    configurations: int
+    repositories: int
+    images: int
+    counts: Counts | None
+    ages: Mapping[Severity, Age]
+    changes: Mapping[str, Mapping[str, int]]
+    coverage: StateCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is recorded, as it stood ``at`` that time."""
+
+    at: datetime
+    totals: Totals
+    configurations: tuple[ConfigurationSummary, ...]
+    problems: tuple[Problem, ...]
+
+
+def _gather(configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime) -> Gathered:
+    return gather(configuration, documents, since=at - LONGEST, on=at.date())
+
+
+@dataclass(slots=True)
+class _Totalling:
+    """The parts of the totals, gathered while going through the configurations."""
+
+    repositories: set[RepositoryId]
+    images: set[tuple[RepositoryId, str]]
+    states: dict[tuple[RepositoryId, str, str | None], ImageState]
+    gathered: list[Gathered]
+    recent: dict[tuple[str, FindingKey, datetime], Change]
+
+
+def summarise(
+    configurations: Iterable[ScanConfiguration],
+    ledgers: Mapping[RepositoryId, Ledger],
+    documents: Mapping[RepositoryId, FindingsDocument],
+    problems: Iterable[Problem],
+    *,
+    at: datetime,
+    accounts: Mapping[tuple[str, str], Account] | None = None,
+    days_allowed: DaysAllowed | None = None,
+    gathering: Gathering = _gather,
+) -> Summary:
+    """Add up what is recorded.
+
+    Args:
+        ledgers, documents: what is recorded of the repositories; more than the configurations select does no harm.
+        problems: what could not be read; those about a repository are told with the configurations that name it, too.
+        at: now, aware. The same record at the same time gives the same summary.
+        accounts: what is known of registries, by registry and Region.
+        days_allowed: within how many days findings are to be mended, by severity.
+        gathering: joins the findings of a configuration, or remembers what that gave before.
+    """
+    ordered = tuple(sorted(problems, key=lambda problem: problem.key))
+    totalling = _Totalling(set(), set(), {}, [], {})
+    record = _Record(ledgers, documents, accounts or {}, ordered, at, days_allowed or {}, gathering)
+    summaries = tuple(
+        _Summing(configuration, record).run(totalling)
+        for configuration in sorted(configurations, key=lambda configuration: configuration.id)
+    )
+    counts, begun = _joined(totalling.gathered)
+    totals = Totals(
+        configurations=len(summaries),
+        repositories=len(totalling.repositories),
+        images=len(totalling.images),
+        counts=counts,
+        ages=ages(begun, record.days_allowed, at=at),
+        changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
+        coverage=StateCounts(Counter(totalling.states.values())),
+    )
+    return Summary(at, totals, summaries, ordered)
+
+
+def names(configuration: ScanConfiguration, place: RepositoryId) -> bool:
+    """Whether a configuration names the repository."""
+    registry, region, repository = place
+    wanted = configuration.registry, configuration.region
+    return (registry, region) == wanted and matches(repository, configuration.repository)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """All that is recorded, and how to count it."""
+
+    ledgers: Mapping[RepositoryId, Ledger]
+    documents: Mapping[RepositoryId, FindingsDocument]
+    accounts: Mapping[tuple[str, str], Account]
+    problems: Sequence[Problem]
+    at: datetime
+    days_allowed: DaysAllowed
+    gathering: Gathering
+
+
+class _Summing:
+    """The summary of one configuration."""
+
+    def __init__(self, configuration: ScanConfiguration, record: _Record) -> None:
+        self.configuration = configuration
+        self.record = record
+        self.at = record.at
+        self.ledgers = {place: one for place, one in sorted(record.ledgers.items()) if names(configuration, place)}
+        self.unreadable = self._unreadable(record.problems)
+        documents = [record.documents[place] for place in self.ledgers if place in record.documents]
+        self.gathered = record.gathering(configuration, documents, self.at)
+        self.images: list[ImageSummary] = []
+
+    def run(self, totalling: _Totalling) -> ConfigurationSummary:
+        for place, ledger in self.ledgers.items():
+            rows = self._repository(ledger, self.gathered.tallies.get(ledger.repository))
+            self.images.extend(rows)
+            totalling.repositories.add(place)
+            totalling.images.update((place, row.digest) for row in rows)
+            totalling.states.update(((place, row.digest, row.status.manifest), row.status.state) for row in rows)
+        gathered = self.gathered
+        totalling.gathered.append(gathered)
+        since = self.at - LONGEST
+        recent = tuple(change for change in gathered.recent if change.at >= since)
+        totalling.recent.update(((one.kind, (one.vulnerability, one.package), one.at), one) for one in recent)
+        return ConfigurationSummary(
+            configuration=self.configuration,
+            coverage=StateCounts(Counter(row.status.state for row in self.images)),
+            counts=gathered.counts if gathered.has_results else None,
+            suppressed=gathered.suppressed,
+            ages=ages(gathered.beginnings, self.record.days_allowed, at=self.at),
+            changes={name: count(recent, since=self.at - window) for name, window in WINDOWS.items()},
+            recent=recent,
+            repositories=gathered.repositories,
+            ignoring=gathered.ignoring,
+            problems=tuple(self._problems()),
+            images=tuple(self.images),
+        )
+
+    def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
+        rows = []
+        for digest in select(self.configuration, ledger.images):
+            image = ledger.images[digest]
+            tags = tuple(sorted(image.tags))
+            for status in statuses(ledger, digest, at=self.at):
+                counts, suppressed = self._counts(ledger, status, counted)
+                rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, counts, suppressed))
+        return rows
+
+    def _counts(self, ledger: Ledger, status: ImageStatus, counted: Tally | None) -> tuple[Counts | None, int | None]:
+        """What the newest result says, unless it would read as more than is known."""
+        if status.state not in (ImageState.COMPLETE, ImageState.STALE) or status.manifest is None:
+            return None, None
+        if counted is not None:
+            found: tuple[Counts, int | None] | None = counted.by_manifest.get(status.manifest)
+        else:
+            # Without its findings document nobody can tell what is suppressed; what ECR counted is known all the same.
+            found = self._recorded(ledger.manifests[status.manifest]), None
+        if found is None or (status.state is ImageState.STALE and not any(found[0].values())):
+            return None, None
+        return found
+
+    def _recorded(self, record: ManifestRecord) -> Counts:
+        threshold = self.configuration.severity
+        return {severity: record.counts.get(severity, 0) if severity.passes(threshold) else 0 for severity in Severity}
+
+    def _unreadable(self, problems: Sequence[Problem]) -> dict[str, str]:
+        """Repositories of which something can't be read, with what."""
+        unreadable = {}
+        for problem in problems:
+            for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
+                place = parse(problem.key)
+                if place is not None and names(self.configuration, place):
+                    unreadable[place[2]] = f"{place[2]}: its {what} can't be read"
+        return unreadable
+
+    def _problems(self) -> Iterable[str]:
+        found = dict(self.unreadable)
+        registry, region = self.configuration.registry, self.configuration.region
+        account = self.record.accounts.get((registry, region))
+        if account is not None and account.problem:
+            found[""] = f"registry {registry} in {region}: {account.problem}"
+        for ledger in self.ledgers.values():
+            if ledger.missing_since is not None:
+                found[ledger.repository] = f"{ledger.repository}: repository not found"
+            elif ledger.problem:
+                found[ledger.repository] = f"{ledger.repository}: {ledger.problem}"
+            elif ledger.listed_at is None:
+                found.setdefault(ledger.repository, f"{ledger.repository}: its images have not been listed yet")
+        known = {ledger.repository for ledger in self.ledgers.values()} | self.unreadable.keys()
+        for name in filter(is_exact, self.configuration.repository):
+            if name not in known and matches(name, self.configuration.repository):
+                found[name] = f"{name}: not seen in the registry yet"
+        if not self.images and not found:
+            found[""] = "no image is selected: nothing that was listed matches"
+        return [problem for _, problem in sorted(found.items())]
+
+
+def _joined(gathered: Sequence[Gathered]) -> tuple[Counts | None, Beginnings]:
+    """The findings of all configurations, each once."""
+    told = [one for one in gathered if one.has_results]
+    if not told:
+        return None, {}
+    if len(told) == 1:
+        return told[0].counts, told[0].beginnings
+    found: dict[FindingKey, tuple[Severity, datetime]] = {}
+    for one in told:
+        join(found, one.findings.items())
+    return counted(severity for severity, _ in found.values()), beginnings(found.values())

@@ -1,0 +1,118 @@
+"""How many findings of a repository a configuration sees: by severity in each image, and which ones they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument, Opening
+from ecr_rescan.core.changes.suppressions import Suppressions, hidden
+from ecr_rescan.core.changes.view import as_seen, view
+from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.severity import ORDER, Severity
+
+
+class MaskCounter:
+    """Counts at every position of masks how many of them have it.
+
+    A step for each position of each mask would be millions for a large repository, so all are counted at once: bit k of
+    a position's count is that position's bit in plane k, and adding a mask is a binary addition, carry by carry.
+    """
+
+    __slots__ = ("_planes",)
+
+    def __init__(self) -> None:
+        self._planes: list[int] = []
+
+    def add(self, mask: int) -> None:
+        """Count one more at every position of the mask."""
+        for place, plane in enumerate(self._planes):
+            if not mask:
+                return
+            self._planes[place] = plane ^ mask
+            mask &= plane
+        if mask:
+            self._planes.append(mask)
+
+    def at(self, position: int) -> int:
+        """The count at a position."""
+        count = 0
+        for place, plane in enumerate(self._planes):
+            count |= (plane >> position & 1) << place
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a configuration sees of a repository.
+
+    ``findings`` and ``suppressed``: what is in sight and what is hidden in at least one image, each with its highest
+    severity there, whatever the configuration's ``severity``; ``since``: when each of ``findings`` began.
+    ``by_manifest``: for the digest of each manifest with a result, the findings shown by severity, every severity
+    named, and how many are suppressed. ``has_results``: whether any result counts at all.
+    """
+
+    findings: Mapping[FindingKey, Severity]
+    suppressed: Mapping[FindingKey, Severity]
+    since: Mapping[FindingKey, datetime]
+    by_manifest: Mapping[str, tuple[Mapping[Severity, int], int]]
+    has_results: bool
+
+
+def tally(configuration: ScanConfiguration, document: FindingsDocument, suppressions: Suppressions) -> Tally:
+    """Count the findings of a document as a configuration sees them."""
+    seen = view(configuration, document)
+    effective = seen.effective
+    shown = {severity: MaskCounter() for severity in Severity if severity.passes(configuration.severity)}
+    out_of_sight = MaskCounter()
+    findings: dict[FindingKey, Severity] = {}
+    suppressed: dict[FindingKey, Severity] = {}
+    since: dict[FindingKey, datetime] = {}
+    hiding: dict[tuple[Suppression, ...], int] = {(): 0}
+    for key, finding in document.findings.items():
+        opening = finding.current
+        if opening is None:
+            continue
+        matching = suppressions.matching(*key)
+        hide = hiding.get(matching)
+        if hide is None:
+            hide = hiding[matching] = hidden(matching, as_seen(seen, document))
+        left = effective
+        for severity, mask in _graded(opening):
+            mask &= left
+            if not mask:
+                continue
+            left ^= mask
+            counter = shown.get(severity)
+            if mask & hide:
+                suppressed.setdefault(key, severity)
+                if counter is not None:
+                    out_of_sight.add(mask & hide)
+                mask &= ~hide
+            if mask:
+                findings.setdefault(key, severity)
+                since[key] = opening.at
+                if counter is not None:
+                    counter.add(mask)
+    by_manifest = {}
+    for place, manifest in enumerate(document.manifests):
+        if manifest is not None and manifest.result_at is not None:
+            counts = dict.fromkeys(Severity, 0)
+            for severity, counter in shown.items():
+                counts[severity] = counter.at(place)
+            by_manifest[manifest.digest] = counts, out_of_sight.at(place)
+    return Tally(findings, suppressed, since, by_manifest, effective != 0)
+
+
+def _graded(opening: Opening) -> Iterable[tuple[Severity, int]]:
+    """The affected manifests by severity over all versions of the package, most severe first."""
+    if len(opening.affected) == 1:
+        (parts,) = opening.affected.values()
+        if len(parts) == 1:
+            return parts.items()
+    merged: dict[Severity, int] = {}
+    for parts in opening.affected.values():
+        for severity, mask in parts.items():
+            merged[severity] = merged.get(severity, 0) | mask
+    return sorted(merged.items(), key=lambda part: ORDER[part[0]])

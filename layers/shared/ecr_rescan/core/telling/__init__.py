@@ -1,0 +1,1 @@
+"""What configurations are told of changes: the Atom feed, and messages."""

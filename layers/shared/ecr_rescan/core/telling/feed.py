@@ -1,0 +1,222 @@
+"""A configuration's alerts as an Atom feed (RFC 4287): the same findings always give the same bytes.
+
+The only importer of feedgen, which makes everything but the entries. Where it would lose or invent something, a comment
+says so.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from feedgen.ext.base import BaseExtension
+from feedgen.feed import FeedGenerator
+from lxml import etree
+
+from ecr_rescan.core.changes.alerts import Alert
+from ecr_rescan.core.changes.coverage import Coverage
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.severity import ORDER
+from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
+from ecr_rescan.core.telling.feed_images import ImageLists
+from ecr_rescan.core.text import clean, cut, enumerated, safe_link
+from ecr_rescan.core.times import whole_seconds
+
+LIMIT_BYTES = 4_500_000
+"""The W3C validator and Microsoft's connector stop at 5 MB, Lambda's answer at 6 MB."""
+
+_HEAD_BYTES = 16_384
+_SCHEME = "tag:ecr-rescan,2026:"
+_HISTORY = "http://purl.org/syndication/history/1.0"
+
+_TITLE_CHARACTERS = 120
+_NAME_CHARACTERS = 128
+_DESCRIPTION_CHARACTERS = 4_000
+_SUMMARY_CHARACTERS = 300
+_SUBTITLE_CHARACTERS = 2_000
+
+# Titles are plain text, but some readers take them for markup.
+_NO_MARKUP = str.maketrans("", "", "<>&")
+
+_TITLES = {
+    "spread": "{}, spread to more repositories",
+    "reopened": "{}, back again",
+    "escalated": "{}, severity raised",
+    "resolved": "Resolved: {}",
+}
+_NEWS = {
+    "spread": "It has spread to more repositories.",
+    "reopened": "It was gone and is back.",
+    "escalated": "Its severity was raised.",
+}
+_RESOLVED = {"fixed": "the newest results no longer have it", "gone": "the images that had it are gone"}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSource:
+    """What a feed is made from, beside its alerts.
+
+    ``self_url`` is the feed's own address, filters included and without a token. ``unreadable`` counts the documents
+    that could not be read.
+    """
+
+    configuration: ScanConfiguration
+    documents: Sequence[FindingsDocument]
+    coverage: Coverage
+    filters: FeedFilters
+    self_url: str
+    unreadable: int = 0
+
+
+class _CompleteFeed(BaseExtension):  # type: ignore[misc]
+    """RFC 5005, section 2: what is not in this document is not in the feed any more."""
+
+    def extend_ns(self) -> dict[str, str]:
+        return {"fh": _HISTORY}
+
+    def extend_atom(self, feed: Any) -> Any:
+        etree.SubElement(feed, f"{{{_HISTORY}}}complete")
+        return feed
+
+
+def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
+    """The feed of a configuration as Atom 1.0, at most 4.5 MB of it.
+
+    Most severe first, then what was seen first most recently; resolved alerts come last. What doesn't fit, and what
+    exceeds ``limit``, is left out from the end, and the subtitle says so. Suppressed alerts are counted, not shown.
+
+    Args:
+        source: what the feed is of.
+        alerts: of ``core.alerts``, in any order; ``severity`` has not been applied.
+    """
+    images = ImageLists(source.configuration, source.documents)
+    threshold = source.filters.severity or source.configuration.severity
+    tag = source.filters.tag
+    concerned = alerts if tag is None else [one for alert in alerts if (one := images.narrow(alert, tag))]
+    wanted = [alert for alert in concerned if alert.severity.passes(threshold)]
+    shown = sorted((alert for alert in wanted if not alert.suppressed), key=_order)
+    body: list[str] = []
+    room = LIMIT_BYTES - _HEAD_BYTES
+    for alert in shown[: source.filters.limit]:
+        entry = _entry(alert, images)
+        room -= len(entry) if entry.isascii() else len(entry.encode())
+        if room < 0:
+            break
+        body.append(entry)
+    head = _feed(
+        source,
+        subtitle=_subtitle(source, shown=len(body), of=len(shown), suppressed=len(wanted) - len(shown)),
+        updated=max(
+            [alert.updated for alert in shown[: len(body)]] + [document.changed_at for document in source.documents],
+            default=source.configuration.updated,
+        ),
+    )
+    if len(body) == len(shown) and not source.unreadable:
+        head.register_extension("history", _CompleteFeed, rss=False)
+    before, end, after = head.atom_str().decode().rpartition("</feed>")
+    return "".join([before, *body, end, after])
+
+
+def _order(alert: Alert) -> tuple[bool, int, float, str]:
+    return (alert.resolved_at is not None, ORDER[alert.severity], -alert.first_seen.timestamp(), alert.id)
+
+
+def _feed(source: FeedSource, *, subtitle: str, updated: datetime) -> FeedGenerator:
+    """Everything but the entries; whatever is not set here feedgen would take from the clock or from its version."""
+    configuration = source.configuration
+    feed = FeedGenerator()
+    # Filters make a feed of its own: a reader may have several of one configuration.
+    feed.id(f"urn:uuid:{uuid.uuid5(uuid.UUID(configuration.id), f'feed?{source.filters.query}')}")
+    named = enumerated(configuration.repository)
+    feed.title(cut(f"ECR findings: {named} in {configuration.region}".translate(_NO_MARKUP), _TITLE_CHARACTERS))
+    feed.subtitle(subtitle.translate(_NO_MARKUP))
+    feed.updated(whole_seconds(updated))
+    feed.author({"name": "ecr-rescan"})
+    feed.generator("ecr-rescan", version=FORM)
+    feed.language("en")
+    feed.link({"href": source.self_url, "rel": "self", "type": "application/atom+xml"})
+    return feed
+
+
+def _subtitle(source: FeedSource, *, shown: int, of: int, suppressed: int) -> str:
+    sentences = []
+    if source.configuration.description:
+        sentences.append(clean(source.configuration.description, _SUMMARY_CHARACTERS).rstrip(".") + ".")
+    sentences.append(source.coverage.sentence())
+    if source.unreadable:
+        sentences.append(f"{_several(source.unreadable, 'repository', 'repositories')} could not be read.")
+    if source.filters.query:
+        sentences.append(f"Filtered by {source.filters.query.replace('&', ', ')}.")
+    if suppressed:
+        sentences.append(f"{_several(suppressed, 'finding is', 'findings are')} suppressed.")
+    if shown < of:
+        narrower = "narrow it with severity or tag to see the rest"
+        sentences.append(f"Cut: the {shown} most severe of {of} entries are shown; {narrower}.")
+    return cut(" ".join(sentences), _SUBTITLE_CHARACTERS)
+
+
+def _entry(alert: Alert, images: ImageLists) -> str:
+    """One entry, the very text that feedgen's FeedEntry makes of it, which takes three times as long (ADR 40).
+
+    All that is put in has been cleaned, so that XML can hold it; here it is escaped.
+    """
+    severity = alert.severity.value
+    package = clean(alert.package, _NAME_CHARACTERS)
+    found = f"{clean(alert.vulnerability, _NAME_CHARACTERS)} {severity}{f' in {package}' if package else ''}"
+    kind = alert.kind if alert.resolved_at is None else "resolved"
+    title = cut(_TITLES.get(kind, "{}").format(found).translate(_NO_MARKUP), _TITLE_CHARACTERS)
+    places = images.places(alert)
+    facts = _facts(alert, kind)
+    description = clean(alert.advisory.description, _DESCRIPTION_CHARACTERS)
+    where = f"{_several(places.images, 'image', 'images')} of " if places.images else ""
+    summary = f"{found} {places.versions}. {where}{enumerated(alert.repositories)}. {facts} {description}"
+    paragraphs = f"<p>{escape(description)}</p><p>{escape(facts)}</p>" if description else f"<p>{escape(facts)}</p>"
+    # Just one: of two alternates readers take any.
+    link = safe_link(alert.advisory.uri) or images.console_url(alert)
+    categories = [("severity", severity), ("kind", kind)] + ([("package", package)] if package else [])
+    return "".join(
+        [
+            f"<entry><id>urn:uuid:{alert.id}</id><title>{title}</title>",
+            f"<updated>{whole_seconds(alert.updated).isoformat()}</updated>",
+            f'<content type="html">{_text(paragraphs + places.html)}</content>',
+            f'<link href="{_attribute(link)}"/>' if link else "",
+            f'<summary type="html">{_text(escape(cut(summary, _SUMMARY_CHARACTERS)))}</summary>',
+            *[f'<category term="{_attribute(term)}" scheme="{_SCHEME}{name}"/>' for name, term in categories],
+            f"<published>{whole_seconds(alert.published).isoformat()}</published></entry>",
+        ]
+    )
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=False)
+
+
+def _attribute(text: str) -> str:
+    return escape(text, quote=False).replace('"', "&quot;")
+
+
+def _facts(alert: Alert, kind: str) -> str:
+    """What there is to know in short sentences; cleaned, not escaped."""
+    advisory = alert.advisory
+    sentences = []
+    if kind in _NEWS:
+        sentences.append(_NEWS[kind])
+    if alert.resolved_at is not None:
+        why = _RESOLVED.get(alert.resolved_reason, alert.resolved_reason)
+        sentences.append(f"Resolved {alert.resolved_at.date().isoformat()}: {why}.")
+    if alert.fixed_in:
+        sentences.append(f"Fixed in {clean(alert.fixed_in, _NAME_CHARACTERS)}.")
+    if advisory.score:
+        vector = f" {clean(advisory.vector, _NAME_CHARACTERS)}" if advisory.vector else ""
+        sentences.append(f"CVSS {clean(advisory.score, _NAME_CHARACTERS)}{vector}.")
+    sentences.append(f"First seen {alert.first_seen.date().isoformat()}.")
+    return " ".join(sentences)
+
+
+def _several(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

@@ -1,0 +1,279 @@
+"""What messages say: the changes of a configuration, its baseline, and its suppressions that ended or will.
+
+What is sent of it to which kind of subscriber is ``core.message_forms``'.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from ecr_rescan.core.changes.alerts import Alert, Occurrence
+from ecr_rescan.core.changes.findings import Image
+from ecr_rescan.core.changes.view import as_seen, view
+from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
+from ecr_rescan.core.text import clean, enumerated, safe_link
+from ecr_rescan.core.times import to_text
+
+_KINDS = {
+    "new": "new",
+    "spread": "spread to another repository",
+    "reopened": "back again",
+    "escalated": "severity raised",
+    "baseline": "known from the beginning",
+}
+_SUPPRESSIONS = {"ended": "Ended after", "ending": "Ends after", "unused": "Matches nothing any more"}
+_OCCURRENCES = 20
+_TAGS = 10
+_REPOSITORIES = 50
+_NAME = 128
+
+
+def name_of(configuration: ScanConfiguration) -> str:
+    """What a configuration is called in a message: its description, else its repositories."""
+    return clean(configuration.description or ", ".join(configuration.repository), 60)
+
+
+def changes_message(
+    configuration: ScanConfiguration, alerts: Sequence[Alert], base_url: str | None, now: datetime
+) -> Message:
+    """One message for all alerts of a configuration in a batch, the most severe first."""
+    ordered = sorted(alerts, key=_order)
+    totals = _totals(Counter(alert.severity for alert in ordered))
+    tags = _Tags(configuration)
+    notice = Notice(
+        type="changes",
+        identity=sorted(alert.id for alert in ordered),
+        at=now,
+        subject=f"{totals}: {name_of(configuration)}",
+        sentences=(f"Changes in {name_of(configuration)}: {totals}.",),
+        items=[_AlertItem(alert, tags) for alert in ordered],
+        severity=ordered[0].severity,
+        changes=sorted({alert.kind for alert in ordered}),
+        repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
+        members={"counts": _counts(Counter(alert.severity for alert in ordered))},
+    )
+    return forms(configuration, notice, base_url)
+
+
+def baseline_message(
+    configuration: ScanConfiguration,
+    repositories: Sequence[str],
+    counts: Mapping[Severity, int],
+    waiting: int,
+    base_url: str | None,
+    now: datetime,
+    *,
+    began: datetime,
+    why: str = "",
+) -> Message:
+    """One message for everything that was there when a configuration, or a part of what it selects, was new.
+
+    Args:
+        configuration: whose.
+        repositories: those that are new to it, or of which more is selected now.
+        counts: open findings by severity that it has not seen before, suppressed ones left out.
+        waiting: images that still have no result.
+        base_url: the API's, where it is known.
+        now: the time.
+        began: when this baseline began: its identity.
+        why: what made it one, where that is not that something is new, as a sentence.
+    """
+    totals = _totals(counts)
+    sentences = [
+        why or f"This is what {name_of(configuration)} starts from; from now on only changes are sent.",
+        f"New to it: {enumerated(repositories, 20)}.",
+        f"Open findings: {totals or 'none'}.",
+    ]
+    if waiting:
+        sentences.append(f"{waiting} images have no result yet; what they bring at first is not sent one by one.")
+    notice = Notice(
+        type="baseline",
+        identity=[to_text(began)],
+        at=now,
+        subject=f"Baseline: {name_of(configuration)}: {totals or 'no findings'}",
+        sentences=tuple(sentences),
+        severity=next((severity for severity in Severity if counts.get(severity)), None),
+        changes=["baseline"],
+        repositories=sorted(repositories),
+        members={"counts": _counts(counts), "waiting": waiting},
+    )
+    return forms(configuration, notice, base_url)
+
+
+def suppressions_message(
+    configuration: ScanConfiguration,
+    *,
+    ended: Sequence[Suppression],
+    shown_again: Sequence[Alert],
+    ending: Sequence[Suppression],
+    unused: Sequence[Suppression],
+    base_url: str | None,
+    now: datetime,
+) -> Message:
+    """One message for a configuration's suppressions: those that ended, with what is shown again, and warnings."""
+    ordered = sorted(shown_again, key=_order)
+    headlines = []
+    if ended:
+        headlines.append(f"{_several(len(ended), 'suppression')} ended")
+    if ending:
+        headlines.append(f"{_several(len(ending), 'suppression')} about to end")
+    if unused:
+        headlines.append(f"{_several(len(unused), 'suppression')} matching nothing")
+    sentences = [f"Suppressions of {name_of(configuration)}."]
+    if ended:
+        totals = _totals(Counter(alert.severity for alert in ordered))
+        sentences.append(f"Shown again: {totals or 'nothing'}. These are no new findings.")
+    by_kind = {"ended": ended, "ending": ending, "unused": unused}
+    told = [_SuppressionItem(kind, one) for kind, ones in by_kind.items() for one in ones]
+    tags = _Tags(configuration)
+    notice = Notice(
+        type="suppressions",
+        identity=[item.identity for item in told],
+        at=now,
+        subject=f"{', '.join(headlines)}: {name_of(configuration)}",
+        sentences=sentences,
+        items=[*told, *(_AlertItem(alert, tags) for alert in ordered)],
+        severity=ordered[0].severity if ordered else None,
+        changes=[f"suppression-{kind}" for kind, ones in by_kind.items() if ones],
+        repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
+        members={},
+    )
+    return forms(configuration, notice, base_url)
+
+
+class _Tags:
+    """The tags under which a configuration sees the images of a findings document."""
+
+    def __init__(self, configuration: ScanConfiguration) -> None:
+        self._configuration = configuration
+        self._images: dict[str, Iterable[Image]] = {}
+
+    def of(self, occurrence: Occurrence) -> list[str]:
+        document = occurrence.document
+        images = self._images.get(document.repository)
+        if images is None:
+            images = list(as_seen(view(self._configuration, document), document).images.values())
+            self._images[document.repository] = images
+        return sorted({tag for image in images if image.manifests & occurrence.mask for tag in image.tags})
+
+
+class _AlertItem:
+    """An alert in a message; every text in it is cleaned here."""
+
+    member = "alerts"
+
+    def __init__(self, alert: Alert, tags: _Tags) -> None:
+        self._alert = alert
+        self._tags = tags
+
+    def mail(self) -> str:
+        alert = self._alert
+        package = f" in {plain(alert.package, _NAME)}" if alert.package else ""
+        lines = [f"{alert.severity} {plain(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]})"]
+        for occurrence in alert.occurrences[:_OCCURRENCES]:
+            version = f" {plain(occurrence.version, _NAME)}" if occurrence.version else ""
+            tags = plain(enumerated(self._tags.of(occurrence), _TAGS), 600)
+            lines.append(f"  {plain(occurrence.document.repository, 256)}: {tags}{version}")
+        if len(alert.occurrences) > _OCCURRENCES:
+            lines.append(f"  and {len(alert.occurrences) - _OCCURRENCES} more")
+        if alert.fixed_in:
+            lines.append(f"  fixed in {plain(alert.fixed_in, 200)}")
+        lines.append(f"  first seen {to_text(alert.first_seen)}")
+        link = safe_link(alert.advisory.uri)
+        return "\n".join([*lines, f"  {link}"] if link else lines)
+
+    def chat(self) -> str:
+        alert = self._alert
+        package = f" in {code(alert.package, _NAME)}" if alert.package else ""
+        where = ", ".join(code(name, 128) for name in alert.repositories[:3])
+        more = f" and {len(alert.repositories) - 3} more" if len(alert.repositories) > 3 else ""
+        fixed = f", fixed in {code(alert.fixed_in, 100)}" if alert.fixed_in else ""
+        link = safe_link(alert.advisory.uri)
+        line = f"*{alert.severity}* {code(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]}) – {where}{more}"
+        return f"{line}{fixed}{f' {code_link(link)}' if link else ''}"
+
+    def wire(self) -> dict[str, object]:
+        alert = self._alert
+        return {
+            "id": alert.id,
+            "kind": alert.kind,
+            "severity": alert.severity,
+            "vulnerability": clean(alert.vulnerability, 256),
+            "package": clean(alert.package, 256),
+            "fixed_in": clean(alert.fixed_in, 256) if alert.fixed_in else None,
+            "score": clean(alert.advisory.score, 32) if alert.advisory.score else None,
+            "link": safe_link(alert.advisory.uri),
+            "first_seen": to_text(alert.first_seen),
+            "published": to_text(alert.published),
+            "repositories": [clean(name, 256) for name in alert.repositories[:_REPOSITORIES]],
+            "affected": [
+                {
+                    "repository": clean(occurrence.document.repository, 256),
+                    "version": clean(occurrence.version, 256),
+                    "severity": occurrence.severity,
+                    "tags": [clean(tag, 128) for tag in self._tags.of(occurrence)[:_TAGS]],
+                }
+                for occurrence in alert.occurrences[:_OCCURRENCES]
+            ],
+        }
+
+
+class _SuppressionItem:
+    """A suppression in a message. Its texts are a person's own, and cleaned all the same."""
+
+    member = "suppressions"
+
+    def __init__(self, kind: str, suppression: Suppression) -> None:
+        self._kind = kind
+        self._suppression = suppression
+
+    @property
+    def identity(self) -> str:
+        return f"{self._kind} {sorted(self._suppression.to_wire().items())!r}"
+
+    def mail(self) -> str:
+        return self._sentence(plain)
+
+    def chat(self) -> str:
+        return self._sentence(code)
+
+    def wire(self) -> dict[str, object]:
+        one = self._suppression
+        return {
+            "kind": self._kind,
+            "vulnerability": clean(one.vulnerability, 256),
+            "package": one.package and clean(one.package, 256),
+            "tags": [clean(tag, 256) for tag in one.tags[:_TAGS]],
+            "reason": clean(one.reason, 500),
+            "until": one.until and one.until.isoformat(),
+        }
+
+    def _sentence(self, foreign: Callable[[str, int], str]) -> str:
+        one = self._suppression
+        package = f" in {foreign(one.package, _NAME)}" if one.package else ""
+        tags = f" for {foreign(enumerated(one.tags), 300)}" if one.tags else ""
+        until = f" {one.until}" if one.until and self._kind != "unused" else ""
+        return (
+            f"{_SUPPRESSIONS[self._kind]}{until}: "
+            f"{foreign(one.vulnerability, _NAME)}{package}{tags} ({foreign(one.reason, 200)})"
+        )
+
+
+def _order(alert: Alert) -> tuple[int, str, str, str]:
+    return (ORDER[alert.severity], alert.vulnerability, alert.package, alert.id)
+
+
+def _totals(counts: Mapping[Severity, int]) -> str:
+    return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts.get(severity))
+
+
+def _counts(counts: Mapping[Severity, int]) -> dict[str, int]:
+    return {severity.value: counts[severity] for severity in Severity if counts.get(severity)}
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What StartScan does: ticks, recording, announcing, repairing."""

@@ -1,0 +1,175 @@
+"""What StartScan does when it is woken, from the first read to the log line."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from ecr_rescan.adapters.configurations import ConfigurationStore
+from ecr_rescan.adapters.credentials import EcrClients
+from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.queue import EventsQueue
+from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.errors import EcrRescanError
+from ecr_rescan.runtime.history import write_history
+from ecr_rescan.runtime.observability import logger, metrics
+from ecr_rescan.runtime.scanning.announcing import Announcer
+from ecr_rescan.runtime.scanning.baselines import Baselines
+from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.recorder import Recorder
+from ecr_rescan.runtime.scanning.registries import Registries
+from ecr_rescan.runtime.scanning.reminders import Reminders
+from ecr_rescan.runtime.scanning.repositories import Repositories
+from ecr_rescan.runtime.scanning.retention import Retention
+from ecr_rescan.runtime.scanning.tick import KnownPlan, Tick
+from ecr_rescan.runtime.settings import StartScanSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an execution environment keeps between invocations.
+
+    ``plans``: what earlier ticks learned, by ledger key. ``swept``: account document → the day it was swept.
+    ``base_url``: where people reach the API, where it is known. ``sleep`` and ``chance`` pace the retries of ECR calls.
+    """
+
+    settings: StartScanSettings
+    documents: DocumentStore
+    configurations: ConfigurationStore
+    ecr_clients: EcrClients
+    queue: EventsQueue
+    topic: Topic
+    base_url: Callable[[], str | None]
+    plans: dict[str, KnownPlan] = field(default_factory=dict)
+    swept: dict[str, str] = field(default_factory=dict)
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def registries(self, seconds_left: Callable[[], float]) -> Registries:
+        """The registries of one invocation."""
+        return Registries(self.settings, self.ecr_clients, seconds_left, sleep=self.sleep, chance=self.chance)
+
+    def take_calls(self) -> dict[str, int]:
+        """S3 calls by operation since this was last asked."""
+        calls = dict(self.documents.calls)
+        self.documents.calls.clear()
+        return calls
+
+
+def tick(environment: Environment, now: datetime, seconds_left: Callable[[], float]) -> None:
+    """Run a tick, announce what it found, and log one line.
+
+    Raises:
+        EcrRescanError: nothing at all could be done.
+    """
+    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    registries = environment.registries(seconds_left)
+    run = Tick(
+        documents=documents,
+        configurations=environment.configurations,
+        repositories=Repositories(documents, notices),
+        registries=registries,
+        queue=environment.queue,
+        known=environment.plans,
+        seconds_left=seconds_left,
+    )
+    try:
+        configurations = run.run(now)
+        run.report.messages = _announce(environment, notices, run.news, configurations, now)
+        run.report.messages += _notices(environment, notices, run, configurations, now)
+        if not run.report.unreadable:
+            run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
+        write_history(documents, configurations, now)
+    finally:
+        logger.info(
+            "tick",
+            **run.report.to_log(),
+            ecr_calls=dict(registries.calls),
+            s3_calls=environment.take_calls(),
+            seconds_left=round(seconds_left(), 1),
+        )
+    metrics.add_metric("ScansStarted", MetricUnit.Count, run.report.started)
+    metrics.add_metric("StartsRefused", MetricUnit.Count, run.report.refused.total())
+    metrics.add_metric("ImagesSelected", MetricUnit.Count, run.report.selected)
+    metrics.add_metric("ImagesOverdue", MetricUnit.Count, run.report.overdue)
+    metrics.add_metric("Problems", MetricUnit.Count, run.report.problems.total() + run.report.unreadable)
+
+
+def record(
+    environment: Environment, records: Sequence[Mapping[str, Any]], now: datetime, seconds_left: Callable[[], float]
+) -> list[str]:
+    """Record a batch, announce what it changed, and log one line; answers the ids of the messages to come again.
+
+    Raises:
+        StoreError: the whole batch is to come again.
+    """
+    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    registries = environment.registries(seconds_left)
+    recorder = Recorder(
+        documents=documents,
+        configurations=environment.configurations,
+        repositories=Repositories(documents, notices),
+        registries=registries,
+        seconds_left=seconds_left,
+    )
+    configurations = recorder.record(records, now)
+    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, leftovers=False)
+    logger.info(
+        "batch",
+        **recorder.batch.to_log(),
+        ecr_calls=dict(registries.calls),
+        s3_calls=environment.take_calls(),
+    )
+    metrics.add_metric("ResultsRead", MetricUnit.Count, recorder.batch.read)
+    return recorder.batch.failed
+
+
+def _announce(
+    environment: Environment,
+    notices: NoticeBoard,
+    news: set[str],
+    configurations: Sequence[ScanConfiguration],
+    now: datetime,
+    *,
+    leftovers: bool = True,
+) -> int:
+    """Announce; what can't be announced now stays in its outbox for a later tick."""
+    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url())
+    sent = 0
+    try:
+        sent += announcer.drain(news, configurations, now)
+        if leftovers:
+            sent += announcer.drain_leftovers(configurations, now)
+    except EcrRescanError as error:
+        metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
+        logger.warning("Changes could not be announced yet", error=str(error))
+    return sent
+
+
+def _notices(
+    environment: Environment,
+    notices: NoticeBoard,
+    run: Tick,
+    configurations: Sequence[ScanConfiguration],
+    now: datetime,
+) -> int:
+    """What is told beside changes: baselines, and what there is to say of suppressions."""
+    sending = (environment.documents, notices, environment.topic, environment.base_url())
+    complete = not run.report.left_for_next_tick
+    baselines, reminders = Baselines(*sending, plan_of=run.plan_of, complete=complete), Reminders(*sending)
+    sent = 0
+    for configuration in configurations:
+        try:
+            sent += baselines.send(configuration, now)
+            sent += reminders.send(configuration, now)
+        except EcrRescanError as error:
+            metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
+            logger.warning("A notice could not be sent yet", configuration=configuration.id, error=str(error))
+    return sent

@@ -1,0 +1,1 @@
+"""What the API's functions do: configurations, feeds, summaries, the dashboard."""

@@ -1,0 +1,205 @@
+"""When a manifest is looked up, started or asked for, and what each answer of ECR changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType, SkippedScan, SkipReason
+from ecr_rescan.core.scanning.ledger import LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.scanning.schedule import (
+    INTERVAL,
+    MARGIN,
+    QUOTA_REST,
+    UNSEEN_REST,
+    Action,
+    claim,
+    decide,
+    due_at,
+    is_pending,
+    take_no_result,
+    take_result,
+    take_skip,
+)
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+IMAGE = LedgerImage(pushed_at=NOW, tags={"1": NOW})
+DIGEST = "sha256:" + "a" * 64
+
+
+def hours(number: float) -> timedelta:
+    return timedelta(hours=number)
+
+
+def result(at: datetime, scan_type: ScanType = ScanType.BASIC) -> ScanResult:
+    return ScanResult(DIGEST, at, scan_type, ())
+
+
+def none(reason: NoResultReason) -> NoResult:
+    return NoResult(DIGEST, reason, "because")
+
+
+def scanned(at: datetime, *, claimed_at: datetime | None = None) -> ManifestRecord:
+    record = ManifestRecord(claimed_at=claimed_at)
+    take_result(record, result(at), at)
+    return record
+
+
+def test_an_unknown_image_is_looked_up_first() -> None:
+    assert decide(ManifestRecord(), IMAGE, ScanType.BASIC, NOW) is Action.LOOK_UP
+
+
+@pytest.mark.parametrize(
+    ("age", "action"),
+    [
+        (INTERVAL, Action.WAIT),
+        (INTERVAL + MARGIN - timedelta(seconds=1), Action.WAIT),
+        (INTERVAL + MARGIN, Action.START),
+    ],
+)
+def test_an_image_is_due_a_day_and_a_margin_after_its_completion(age: timedelta, action: Action) -> None:
+    assert decide(scanned(NOW - age), IMAGE, ScanType.BASIC, NOW) is action
+
+
+def test_an_accepted_start_later_than_the_completion_counts() -> None:
+    record = scanned(NOW - hours(30))
+    claim(record, NOW - hours(1))
+    assert due_at(record) == NOW - hours(1) + INTERVAL + MARGIN
+
+
+@pytest.mark.parametrize(
+    ("asked", "since", "action"),
+    [
+        (0, hours(0.2), Action.WAIT),
+        (0, hours(0.25), Action.ASK),
+        (1, hours(0.9), Action.WAIT),
+        (1, hours(1), Action.ASK),
+        (2, hours(6), Action.ASK),
+        (3, hours(7), Action.WAIT),
+    ],
+)
+def test_an_unseen_result_is_asked_for_ever_more_rarely(asked: int, since: timedelta, action: Action) -> None:
+    record = ManifestRecord(looked_up=True)
+    claim(record, NOW - since)
+    record.asked, record.asked_at = asked, NOW - hours(1)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is action
+
+
+def test_an_older_result_soon_after_the_claim_leaves_it_standing_and_later_ends_it() -> None:
+    record = scanned(NOW - hours(30))
+    claim(record, NOW)
+    take_result(record, result(NOW - hours(30)), NOW + hours(0.1))
+    assert is_pending(record)
+    take_result(record, result(NOW - hours(30)), NOW + hours(0.3))
+    assert not is_pending(record)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(0.3)) is Action.START
+
+
+def test_a_failure_counts_once_however_often_it_is_seen() -> None:
+    record = scanned(NOW - hours(25))
+    claim(record, NOW)
+    for minutes in (2, 3, 60):
+        take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW + timedelta(minutes=minutes))
+    assert (record.state, record.failures) == (ScanState.FAILED, 1)
+    assert record.retry_at is not None
+    assert record.retry_at < NOW + hours(25)
+
+
+def test_a_failure_that_is_seen_late_does_not_push_the_next_scan_back_for_hours() -> None:
+    record = scanned(NOW - hours(25))
+    claim(record, NOW)
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW + hours(8))
+    assert record.retry_at is not None
+    assert record.retry_at <= NOW + hours(24.5)
+
+
+def test_failures_in_a_row_rest_longer_and_a_result_forgets_them() -> None:
+    record, rests = scanned(NOW - hours(25)), []
+    at = NOW
+    for _ in range(4):
+        claim(record, at)
+        take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, at)
+        assert record.retry_at is not None
+        rests.append(round((record.retry_at - at) / timedelta(days=1)))
+        at = record.retry_at
+    assert rests == [1, 3, 7, 7]
+    take_result(record, result(at), at)
+    assert (record.failures, record.retry_at, record.state) == (0, None, ScanState.COMPLETE)
+
+
+def test_a_scan_on_push_that_the_accounts_quota_prevented_is_no_failure() -> None:
+    record = ManifestRecord()
+    take_no_result(record, none(NoResultReason.LIMIT_EXCEEDED), ScanType.BASIC, NOW)
+    assert record.state is ScanState.NEVER_SCANNED
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.WAIT
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + QUOTA_REST) is Action.START
+
+
+def test_under_enhanced_scanning_findings_are_read_once_a_day() -> None:
+    record = ManifestRecord()
+    take_result(record, result(NOW - hours(100), ScanType.ENHANCED), NOW)
+    assert decide(record, IMAGE, ScanType.ENHANCED, NOW + hours(23)) is Action.WAIT
+    assert decide(record, IMAGE, ScanType.ENHANCED, NOW + hours(24)) is Action.LOOK_UP
+
+
+def test_an_image_that_inspector_has_not_scanned_is_not_looked_at_every_tick() -> None:
+    record = ManifestRecord()
+    take_no_result(record, none(NoResultReason.NEVER_SCANNED), ScanType.ENHANCED, NOW)
+    assert decide(record, IMAGE, ScanType.ENHANCED, NOW + timedelta(minutes=5)) is Action.WAIT
+    assert decide(record, IMAGE, ScanType.ENHANCED, NOW + UNSEEN_REST) is Action.LOOK_UP
+
+
+def test_back_at_basic_scanning_only_the_last_basic_scan_holds_a_start_up() -> None:
+    record = scanned(NOW - hours(10))
+    take_result(record, result(NOW - hours(2), ScanType.ENHANCED), NOW - hours(1))
+    assert due_at(record, ScanType.BASIC) == NOW - hours(10) + INTERVAL + MARGIN
+    other = ManifestRecord()
+    take_result(other, result(NOW - hours(2), ScanType.ENHANCED), NOW - hours(1))
+    assert decide(other, IMAGE, ScanType.BASIC, NOW) is Action.START
+
+
+def test_a_basic_result_that_an_enhanced_one_hid_gives_the_due_time_when_it_is_seen() -> None:
+    record = ManifestRecord()
+    take_result(record, result(NOW - hours(1), ScanType.ENHANCED), NOW)
+    take_result(record, result(NOW - hours(5)), NOW)
+    assert due_at(record, ScanType.BASIC) == NOW - hours(5) + INTERVAL + MARGIN
+
+
+def test_a_refused_start_ends_the_claim_and_a_lost_answer_does_not() -> None:
+    refused, lost = scanned(NOW - hours(25)), scanned(NOW - hours(25))
+    for record, maybe in ((refused, False), (lost, True)):
+        claim(record, NOW)
+        take_skip(record, SkippedScan(DIGEST, SkipReason.UNAVAILABLE, "gone", maybe_started=maybe), NOW)
+    assert not is_pending(refused)
+    assert is_pending(lost)
+
+
+def test_archived_images_and_other_artifacts_wait() -> None:
+    archived = LedgerImage(pushed_at=NOW, archived=True)
+    chart = LedgerImage(pushed_at=NOW, artifact_type="application/vnd.cncf.helm.config.v1+json")
+    assert {decide(ManifestRecord(), image, ScanType.BASIC, NOW) for image in (archived, chart)} == {Action.WAIT}
+
+
+def test_a_start_whose_answer_was_lost_is_looked_at_every_quarter_of_an_hour_until_it_is_clear() -> None:
+    record = scanned(NOW - hours(25))
+    claim(record, NOW)
+    take_skip(record, SkippedScan(DIGEST, SkipReason.UNAVAILABLE, "500", maybe_started=True), NOW)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(0.2)) is Action.WAIT
+    for quarter in range(1, 20):
+        now = NOW + hours(quarter / 4)
+        assert decide(record, IMAGE, ScanType.BASIC, now) is Action.LOOK_UP
+        take_no_result(record, none(NoResultReason.UNAVAILABLE), ScanType.BASIC, now)
+    take_result(record, result(NOW - hours(25)), NOW + hours(5))
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(5)) is Action.START
+
+
+def test_an_old_failure_is_not_taken_for_the_result_of_a_start_whose_answer_was_lost() -> None:
+    record = scanned(NOW - hours(50))
+    claim(record, NOW - hours(25))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW - hours(25))
+    claim(record, NOW)
+    take_skip(record, SkippedScan(DIGEST, SkipReason.UNAVAILABLE, "500", maybe_started=True), NOW)
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW + hours(1))
+    assert record.failures == 1
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(1)) is Action.START
