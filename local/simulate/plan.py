@@ -96,8 +96,11 @@ class Troubles:
             yield episode.begin, episode.end, episode.registry, episode.repository
         for begin, end in self.asleep:
             yield begin, end, "", ""
-        for begin, end in [*self.quota, *self.enhanced]:
+        for begin, end in self.quota:
             yield begin, end, OWN, ""
+        for begin, end in self.enhanced:
+            # The scan type is asked for every hour.
+            yield begin, end + timedelta(hours=1), OWN, ""
 
 
 def within(windows: list[tuple[datetime, datetime]], now: datetime) -> bool:
