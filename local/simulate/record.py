@@ -13,7 +13,7 @@ from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.summary.image_state import ImageState, statuses
 from local.simulate.content import Key
 from local.simulate.gate import START
-from local.simulate.plan import CALM_START
+from local.simulate.plan import CALM_START, within
 from local.simulate.scans import Broken
 from local.simulate.scene import REGIONS
 from local.simulate.truth import RANK, WINDOW, Place, Scanned, Wish
@@ -109,8 +109,11 @@ def _check_changes(world: World) -> list[Broken]:
     broken = []
     told: Counter[tuple[str, Key, bool]] = Counter()
     spare: Counter[tuple[str, Key, bool]] = Counter()
+    inspected: Counter[tuple[str, Key, bool]] = Counter()
     first: dict[tuple[str, Key, bool], datetime] = {}
     died = {worker.number for worker in world.workers if worker.died}
+    # The scan type is asked for every hour, and what could not be sent then is sent later.
+    hidden = [(begin, end + timedelta(hours=3)) for begin, end in world.troubles.enhanced]
     for message in world.topic.published:
         for alert in message.body["alerts"]:
             key = (alert["vulnerability"], alert["package"])
@@ -119,6 +122,7 @@ def _check_changes(world: World) -> list[Broken]:
             first.setdefault(what, message.at)
             # Only who sent it knew, or did not even know: it is sent again.
             spare[what] += message.lost or message.worker in died
+            inspected[what] += within(hidden, message.at)
     for wish in world.truth.wishes:
         if wish.newest is not None:
             # Whether what an image left behind counts until its successor has a result, this truth can't tell.
@@ -128,9 +132,8 @@ def _check_changes(world: World) -> list[Broken]:
         for key in sorted(keys):
             for rise, (least, most) in enumerate(_numbers(world, wish, expected.get(key, Expected()).openings)):
                 number = told[wish.id, key, bool(rise)]
-                if world.troubles.enhanced and most:
-                    # What Inspector found in the meantime is not in this truth.
-                    most = max(most, number)
+                # What Inspector found in the meantime is not in this truth.
+                most += inspected[wish.id, key, bool(rise)] if most else 0
                 if least <= number <= most + spare[wish.id, key, bool(rise)]:
                     continue
                 times = [one.at for one in expected.get(key, Expected()).openings]

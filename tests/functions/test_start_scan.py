@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ecr_rescan.adapters.ecr import Registry
+from ecr_rescan.core.scan_result import SkippedScan, SkipReason, StartedScan
 from ecr_rescan.core.scanning.ledger import ScanState
 from ecr_rescan.core.severity import Severity
 from local.faults import Fault
@@ -357,6 +359,19 @@ def test_a_push_that_ecr_scans_itself_costs_no_listing(aws: Service) -> None:
     assert aws.started() == 0
 
 
+def test_an_index_that_lost_a_platform_says_so_and_keeps_the_other(aws: Service) -> None:
+    parts = multi_platform("worker", "1")
+    for pushed in parts:
+        aws.put("team/worker", pushed)
+    aws.add("team/worker")
+    aws.cycle(3)
+    amd64, arm64 = ("team/worker", "linux/amd64"), ("team/worker", "linux/arm64")
+    assert aws.states() == {amd64: "COMPLETE", arm64: "COMPLETE"}
+    aws.fake.registry().repositories["team/worker"].images.pop(parts[1].digest)
+    aws.days(1.2)
+    assert aws.states() == {amd64: "COMPLETE", arm64: "UNSUPPORTED"}
+
+
 def test_a_pushed_index_is_found_by_its_event_and_never_started_itself(aws: Service) -> None:
     aws.push("team/worker", "1")
     aws.add("team/worker")
@@ -419,6 +434,24 @@ def test_under_enhanced_scanning_nothing_is_started_and_findings_are_read(aws: S
     aws.add("team/app")
     aws.cycle(3)
     assert aws.started() == 0
+
+
+def test_a_bad_request_about_one_image_is_not_taken_for_enhanced_scanning(
+    aws: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = aws.push("team/app", "1"), aws.push("team/app", "2")
+    start = Registry.start
+
+    def refuse(self: Registry, repository: str, digest: str) -> StartedScan | SkippedScan:
+        if digest == bad:
+            return SkippedScan(digest, SkipReason.ENHANCED, "malformed")
+        return start(self, repository, digest)
+
+    monkeypatch.setattr(Registry, "start", refuse)
+    aws.add("team/app")
+    aws.cycle(4)
+    states = {digest: record.state for digest, record in aws.ledger("team/app").manifests.items()}
+    assert states == {bad: ScanState.UNAVAILABLE, good: ScanState.COMPLETE}
 
 
 def test_nothing_can_be_listed_fails_the_tick_so_that_an_alarm_rings(aws: Service) -> None:

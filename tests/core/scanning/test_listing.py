@@ -98,7 +98,21 @@ def test_an_index_that_lost_a_platform_keeps_the_others_and_says_so() -> None:
     set_children(made, digest("index"), {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"})
     apply_gone(made, digest("arm"))
     assert made.manifests.keys() == {digest("amd")}
-    assert made.images[digest("index")].problem == "part of the image index was deleted"
+    assert made.images[digest("index")].gone == {digest("arm"): "linux/arm64"}
+
+
+def test_a_complete_listing_shows_which_platforms_of_an_index_are_there() -> None:
+    index, amd, arm = (
+        Row(digest(name), (), media_type=kind) for name, kind in (("i", INDEX), ("amd", ""), ("arm", ""))
+    )
+    index = Row(digest("i"), media_type=INDEX)
+    made = listed(index, amd, arm)
+    set_children(made, digest("i"), {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"})
+    apply_listing(made, [index, amd], AT + timedelta(hours=1))
+    assert (made.manifests.keys(), made.images[digest("i")].gone) == ({digest("amd")}, {digest("arm"): "linux/arm64"})
+    apply_listing(made, [index, amd, arm], AT + timedelta(hours=2))
+    assert (made.manifests.keys(), made.images[digest("i")].gone) == ({digest("amd"), digest("arm")}, {})
+    assert made.manifests[digest("arm")].platform == "linux/arm64"
 
 
 def test_signatures_and_untagged_images_are_not_listed() -> None:

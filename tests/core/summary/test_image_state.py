@@ -143,6 +143,14 @@ NO_RESULT = [
     ),
     pytest.param(
         None,
+        {"media_type": INDEX, "children": {}, "gone": {"sha256:" + "9" * 64: None}},
+        "UNSUPPORTED",
+        "unsupported",
+        "this part of the image index was deleted",
+        id="index of which a platform is gone",
+    ),
+    pytest.param(
+        None,
         {"media_type": INDEX, "archived": True},
         "ARCHIVED",
         "archived",

@@ -80,7 +80,8 @@ class LedgerImage:
     """An image of the repository: tagged, or a child of a tagged index.
 
     ``tags``: tag → since when it is known to name this image. ``children``: for an index, digest → platform of its
-    scannable manifests, resolved once (None: not yet). ``resolve_at``: not to be resolved before, for it failed.
+    scannable manifests, resolved once (None: not yet). ``gone``: those of them that ECR has no longer. ``resolve_at``:
+    not to be resolved before, for it failed.
     """
 
     pushed_at: datetime
@@ -89,6 +90,7 @@ class LedgerImage:
     artifact_type: str = ""
     archived: bool = False
     children: dict[str, str | None] | None = None
+    gone: dict[str, str | None] = field(default_factory=dict)
     resolve_at: datetime | None = None
     problem: str = ""
 
@@ -198,6 +200,7 @@ def _image_to_wire(image: LedgerImage) -> dict[str, Any]:
         media_type=image.media_type,
         artifact_type=image.artifact_type,
         archived=image.archived,
+        gone=dict(sorted(image.gone.items())),
         resolve_at=_text(image.resolve_at),
         problem=image.problem,
     )
@@ -214,6 +217,7 @@ def _image_from_wire(wire: dict[str, Any]) -> LedgerImage:
         artifact_type=wire.get("artifact_type", ""),
         archived=wire.get("archived", False),
         children=wire.get("children"),
+        gone=wire.get("gone", {}),
         resolve_at=_moment(wire.get("resolve_at")),
         problem=wire.get("problem", ""),
     )

@@ -44,7 +44,9 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) ->
     """Replace the ledger's images by a complete listing that began at ``began``; what is known of each is kept."""
     known = ledger.images
     ledger.images = {}
+    present = set()
     for detail in details:
+        present.add(detail.digest)
         tags = [tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag)]
         if not tags or detail.subject:
             continue
@@ -55,6 +57,11 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) ->
         image.media_type, image.artifact_type = detail.media_type, detail.artifact_type
         image.archived = detail.archived
         ledger.images[detail.digest] = image
+    for image in ledger.images.values():
+        if image.children is not None:
+            all_children = image.children | image.gone
+            image.children = {child: platform for child, platform in all_children.items() if child in present}
+            image.gone = {child: platform for child, platform in all_children.items() if child not in present}
     ledger.listed_at = began
     ledger.missing_since = None
     ledger.problem = ""
@@ -126,8 +133,7 @@ def apply_gone(ledger: Ledger, digest: str) -> None:
     ledger.images.pop(digest, None)
     for image in ledger.images.values():
         if image.children and digest in image.children:
-            del image.children[digest]
-            image.problem = "part of the image index was deleted"
+            image.gone[digest] = image.children.pop(digest)
     tidy(ledger)
 
 

@@ -55,11 +55,13 @@ def statuses(ledger: Ledger, digest: str, *, at: datetime) -> Iterator[ImageStat
     """How an image stands, one status for each of its platforms in their order; always at least one."""
     image = ledger.images[digest]
     manifests = ledger.manifests_of(digest)
-    if not manifests:
+    if not manifests and not image.gone:
         yield _without_platforms(image)
     for manifest, platform in sorted(manifests.items(), key=lambda item: (item[1] or "", item[0])):
         record = ledger.manifests.get(manifest) or ManifestRecord()
         yield _status(image, record, manifest, platform, at)
+    for manifest, platform in sorted(image.gone.items(), key=lambda item: (item[1] or "", item[0])):
+        yield ImageStatus(manifest, platform, ImageState.UNSUPPORTED, "this part of the image index was deleted")
 
 
 def _without_platforms(image: LedgerImage) -> ImageStatus:

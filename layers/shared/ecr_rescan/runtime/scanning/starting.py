@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from ecr_rescan.adapters.ecr import Registry
+from ecr_rescan.core.errors import RegistryError
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType, SkippedScan, SkipReason
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.facts import Facts
@@ -71,6 +74,8 @@ class Starter:
                 with self._lock:
                     self._left = self._account.starts_left(self._now)
             return None, None
+        if outcome.reason is SkipReason.ENHANCED:
+            outcome = self._confirmed(outcome)
         self._note(refused=outcome.reason)
         if outcome.reason is SkipReason.ENHANCED:
             self._account.scan_type, self._account.scan_type_at = ScanType.ENHANCED, self._now
@@ -86,6 +91,13 @@ class Starter:
                 "The daily scan quota is spent", registry=self._account.registry, region=self._account.region
             )
         return outcome, None
+
+    def _confirmed(self, refused: SkippedScan) -> SkippedScan:
+        """ValidationException is ECR's answer under enhanced scanning, and to a bad request about one image."""
+        with suppress(RegistryError):
+            if self._registry.scan_type() is ScanType.BASIC:
+                return replace(refused, reason=SkipReason.UNAVAILABLE)
+        return refused
 
     def _is_stopped(self) -> bool:
         account = self._account
