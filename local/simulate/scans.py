@@ -24,6 +24,8 @@ DEPLOYED = timedelta(hours=1)
 """At first everything is new: looking at it takes a few ticks."""
 UNHEARD = timedelta(hours=25)
 """A new image of which no event came is found by the next complete listing, and scanned."""
+LISTED = timedelta(hours=6)
+"""How soon a complete listing shows what happens where no events come from."""
 AFTER_FAILURES = (timedelta(days=1, hours=2), timedelta(days=3, hours=2), timedelta(days=7, hours=2))
 """The cool-downs of failed scans, counted from when the failure is seen: with its event lost, after an hour."""
 
@@ -143,7 +145,6 @@ def _days(span: Span) -> range:
 
 def _deadlines(world: World, span: Span, done: list[Scanned]) -> Iterator[tuple[datetime, datetime]]:
     """(until when a scan must end, when one did) for as long as the image was selected."""
-    archived = world.scene.archivals.get((span.place, span.digest), [])
     before = [scan for scan in done if scan.at <= span.begin]
     failures = 0
     heard = span.place[0] == OWN and not any(
@@ -158,9 +159,6 @@ def _deadlines(world: World, span: Span, done: list[Scanned]) -> Iterator[tuple[
     index = len(before)
     while due < span.end:
         following = done[index] if index < len(done) else None
-        resting = next((at for at, is_archived in reversed(archived) if at <= due), None)
-        if resting is not None and any(at <= due + timedelta(days=8) for at, _ in archived):
-            return
         if following is None or following.at > span.end:
             yield due, span.end
             return
@@ -183,6 +181,7 @@ class _Excuses:
         # What a worker that died had claimed is looked at after a quarter of an hour, and started at the next tick.
         self._windows += [(worker.began, worker.began + RECOVERY, "", "") for worker in world.workers if worker.died]
         self._windows.sort()
+        self._archived = _archived(world)
         self._rough = [(worker.began, worker.began + RECOVERY) for worker in world.workers if worker.died]
         self._rough += [(one.begin, one.end + RECOVERY) for one in world.troubles.episodes if one.service == "s3"]
 
@@ -193,10 +192,40 @@ class _Excuses:
     def cover(self, span: Span, due: datetime, done: datetime) -> bool:
         """Whether trouble, or one after the other, explains that a scan was so late."""
         limit = due
-        for begin, end, registry, repository in self._windows:
+        archived = [(begin, end, "", "") for begin, end in self._archived.get((span.place, span.digest), [])]
+        for begin, end, registry, repository in sorted(self._windows + archived):
             if begin <= limit and registry in ("", span.place[0]) and repository in ("", span.place[1]):
                 limit = max(limit, end)
         return done <= limit
+
+
+def _known(world: World, place: Place, digest: str, at: datetime) -> datetime:
+    """Until when the service knows of what happened to an image: by its event, or by the next complete listing."""
+    if place[0] != OWN:
+        return at + LISTED
+    about = (at, place[1], digest)
+    if about in world.lost:
+        return at + UNHEARD
+    return next((arrived for *late, arrived in world.late if tuple(late) == about), at)
+
+
+def _archived(world: World) -> dict[tuple[Place, str], list[tuple[datetime, datetime]]]:
+    """From when to when each manifest was in archive storage, and could not be scanned."""
+    found: dict[tuple[Place, str], list[tuple[datetime, datetime]]] = {}
+    for (place, digest), moves in world.scene.archivals.items():
+        windows: list[tuple[datetime, datetime]] = []
+        since: datetime | None = None
+        for at, is_archived in moves:
+            if is_archived:
+                since = since or at
+            elif since is not None:
+                windows.append((since, _known(world, place, digest, at) + RECOVERY))
+                since = None
+        if since is not None:
+            windows.append((since, world.size.end))
+        for manifest in _scannable(world.truth, digest):
+            found.setdefault((place, manifest), []).extend(windows)
+    return found
 
 
 def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list[Broken]:

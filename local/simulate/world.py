@@ -52,7 +52,8 @@ class World:
     """One run.
 
     ``sent``: the service's ECR calls. ``workers``: its invocations. ``errors``: those that failed as a whole.
-    ``lost``: (repository, digest) of events that never arrived.
+    ``lost``: (when, repository, digest) of events that never arrived; ``late``: the same of those that took more than a
+    minute, with the time of their arrival.
     """
 
     def __init__(self, size: Size, seed: int) -> None:
@@ -62,6 +63,7 @@ class World:
         self.workers: list[Worker] = []
         self.errors: list[tuple[datetime, str]] = []
         self.lost: list[tuple[datetime, str, str]] = []
+        self.late: list[tuple[datetime, str, str, datetime]] = []
         self.log: deque[str] = deque(maxlen=2000)
         self._chance = Random(f"world {seed}")
         self.gate = Gate(self.clock, Random(f"gate {seed}"))
@@ -171,15 +173,20 @@ class World:
         if event["account"] != OWN or not self._listening:
             return
         now, chance = self.clock.now(), self._chance
+        about = (event["detail"]["repository-name"], event["detail"]["image-digest"])
         faulty = not self.troubles.calm(now)
         if within(self.troubles.deaf, now) or (faulty and chance.random() < 0.02):
-            self.lost.append((now, event["detail"]["repository-name"], event["detail"]["image-digest"]))
+            self.lost.append((now, *about))
             return
+        delays = []
         for _ in range(2 if faulty and chance.random() < 0.05 else 1):
             delay = chance.uniform(0.2, 3)
             if faulty and chance.random() < 0.05:
                 delay = chance.choice([90, 600, 7200, 40_000]) * chance.random()
-            self.queue.put(json.dumps(event), now + timedelta(seconds=delay))
+            delays.append(timedelta(seconds=delay))
+            self.queue.put(json.dumps(event), now + delays[-1])
+        if min(delays) > timedelta(minutes=1):
+            self.late.append((now, *about, now + min(delays)))
         self._plan_batch()
 
     def _plan_batch(self) -> None:

@@ -54,7 +54,9 @@ class ManifestRecord:
 
     ``claimed_at``: a start was about to be sent, so it may have been accepted; the 24 hours run from it until a
     completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``basic_at``: when
-    the newest basic scan ended, where ``completed_at`` does not tell: it failed, or an enhanced result took its place.
+    the newest basic scan ended, where ``completed_at`` does not tell: it failed, or enhanced scanning hides it (then it
+    may be when it was started).
+    ``seen_by``: how the registry was scanned when ECR last said anything of the image's scans.
     ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
     ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
     without a result.
@@ -68,6 +70,7 @@ class ManifestRecord:
     completed_at: datetime | None = None
     basic_at: datetime | None = None
     scan_type: ScanType | None = None
+    seen_by: ScanType | None = None
     counts: dict[Severity, int] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
@@ -233,6 +236,7 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         completed_at=_text(record.completed_at),
         basic_at=_text(record.basic_at),
         scan_type=record.scan_type,
+        seen_by=record.seen_by,
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
         retry_at=_text(record.retry_at),
         failures=record.failures,
@@ -251,6 +255,7 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         completed_at=_moment(wire.get("completed_at")),
         basic_at=_moment(wire.get("basic_at")),
         scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
+        seen_by=ScanType(wire["seen_by"]) if "seen_by" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=_moment(wire.get("retry_at")),
         failures=wire.get("failures", 0),

@@ -43,6 +43,10 @@ UNSEEN_REST = timedelta(hours=6)
 """How soon an image that Inspector has not scanned is looked at again; its first scan is announced by an event."""
 
 
+_REFUSED = frozenset({ScanState.UNAVAILABLE, ScanState.ARCHIVED})
+"""States that a refused call tells of, whoever scans."""
+
+
 class Action(enum.StrEnum):
     """What a tick does with a manifest."""
 
@@ -55,16 +59,24 @@ class Action(enum.StrEnum):
 def due_at(record: ManifestRecord, scan_type: ScanType | None = None) -> datetime | None:
     """When the manifest may, and should, be scanned again; None where nothing is known against now.
 
-    ``scan_type`` is the registry's: back at basic scanning, what Inspector found last holds no start up.
+    ``scan_type`` is the registry's: back at basic scanning, nothing that Inspector said last holds a start up.
     """
     completed_at, retry_at = record.completed_at, record.retry_at
-    if scan_type is ScanType.BASIC and record.scan_type is ScanType.ENHANCED and record.state is ScanState.COMPLETE:
-        completed_at, retry_at = record.basic_at, None
+    if scan_type is ScanType.BASIC:
+        completed_at = _last_basic(record)
+        if record.seen_by is ScanType.ENHANCED and record.state not in _REFUSED:
+            retry_at = None
     last = max((at for at in (record.claimed_at, completed_at) if at is not None), default=None)
     due = None if last is None else last + INTERVAL + MARGIN
     if retry_at is not None and (due is None or retry_at > due):
         return retry_at
     return due
+
+
+def _last_basic(record: ManifestRecord) -> datetime | None:
+    """When the newest basic scan ended; enhanced results hide it, but its 24 hours go on."""
+    completed = None if record.scan_type is ScanType.ENHANCED else record.completed_at
+    return max((at for at in (record.basic_at, completed) if at is not None), default=None)
 
 
 def is_pending(record: ManifestRecord) -> bool:
@@ -113,7 +125,7 @@ def claim(record: ManifestRecord, now: datetime) -> None:
 
 def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> None:
     """Note a complete result; one that is older than what is known says at most that a claim came to nothing."""
-    record.looked_up = True
+    _seen(record, result.scan_type)
     _note_basic(record, result)
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
@@ -136,12 +148,21 @@ def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> No
     record.asked, record.asked_at = 0, None
 
 
+def _seen(record: ManifestRecord, by: ScanType) -> None:
+    """Note who scans the image; under enhanced scanning no result of a basic scan will be seen, but its hours go on."""
+    record.looked_up, record.seen_by = True, by
+    if by is ScanType.ENHANCED and record.claimed_at is not None:
+        record.basic_at = max(record.claimed_at, record.basic_at or record.claimed_at)
+        record.claimed_at = None
+
+
 def _note_basic(record: ManifestRecord, result: ScanResult) -> None:
     """Keep when the last basic scan was: enhanced results hide it, but its 24 hours go on."""
     if result.scan_type is ScanType.ENHANCED and record.scan_type is ScanType.BASIC:
         hidden = record.completed_at
     elif result.scan_type is ScanType.BASIC and record.scan_type is ScanType.ENHANCED:
         hidden = result.completed_at
+        record.retry_at = None
     else:
         return
     record.basic_at = max((at for at in (record.basic_at, hidden) if at is not None), default=None)
@@ -158,7 +179,8 @@ def _may_be_running(record: ManifestRecord, now: datetime) -> bool:
 
 def take_no_result(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
     """Note that ECR has no complete result, and when to try again."""
-    record.looked_up = record.looked_up or answer.reason is not NoResultReason.UNAVAILABLE
+    if answer.reason is not NoResultReason.UNAVAILABLE:
+        _seen(record, scan_type)
     if answer.reason is NoResultReason.NEVER_SCANNED:
         _never_scanned(record, answer, scan_type, now)
     elif answer.reason is NoResultReason.IN_PROGRESS:
@@ -177,7 +199,7 @@ def take_no_result(record: ManifestRecord, answer: NoResult, scan_type: ScanType
         if record.completed_at is None and not is_pending(record):
             record.state = ScanState.UNAVAILABLE
     else:
-        _rest(record, answer, now)
+        _rest(record, answer, scan_type, now)
 
 
 def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
@@ -200,7 +222,7 @@ _RESTING = {
 }
 
 
-def _rest(record: ManifestRecord, answer: NoResult, now: datetime) -> None:
+def _rest(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
     state = _RESTING.get(answer.reason)
     if state is None:
         return
@@ -221,7 +243,9 @@ def _rest(record: ManifestRecord, answer: NoResult, now: datetime) -> None:
         record.retry_at = failed_at + COOL_DOWNS[min(record.failures, len(COOL_DOWNS)) - 1] + MARGIN
     else:
         record.retry_at = now + UNSUPPORTED_REST
-    record.claimed_at, record.basic_at = None, failed_at
+    record.claimed_at = None
+    if scan_type is ScanType.BASIC:
+        record.basic_at = failed_at
 
 
 def take_skip(record: ManifestRecord, skip: SkippedScan, now: datetime) -> None:
