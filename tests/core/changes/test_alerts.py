@@ -69,6 +69,19 @@ def test_openings_of_several_repositories_within_a_wave_are_one_alert() -> None:
     assert alert.id == first.id
 
 
+def test_a_repository_that_leaves_an_alert_is_its_last_change() -> None:
+    """The alert no longer names it; what becomes of the finding there afterwards is no change of this one."""
+    world = two_repositories("CVE-1")
+    world.scan({"v1": ["CVE-OLD"]})
+    fixed = only(world)
+    assert (fixed.repositories, fixed.updated) == (("lib",), world.now)
+    world.wait(48)
+    world.scan({"v1": ["CVE-OLD", "CVE-1"]})
+    alerts = {alert.kind: alert for alert in world.alerts() if alert.vulnerability == "CVE-1"}
+    assert alerts["baseline"] == fixed
+    assert alerts["reopened"].updated == world.now
+
+
 def test_another_repository_after_the_wave_is_spread() -> None:
     """Both alerts stand beside each other, each with its repository."""
     world = two_repositories()
