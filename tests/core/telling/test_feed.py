@@ -233,6 +233,29 @@ def test_an_image_without_anything_to_scan_has_no_results() -> None:
     assert "1 of 2 selected images have results." in parse(render([made])).feed.subtitle
 
 
+@pytest.mark.parametrize(
+    ("lacking", "complete"),
+    [
+        (None, False),
+        ("FAILED", False),
+        ("UNSUPPORTED", True),
+        ("ARCHIVED", True),
+    ],
+)
+def test_a_feed_is_complete_when_no_image_may_bring_more(lacking: str | None, complete: bool) -> None:
+    """While a first result may come, a machine must not take what is missing for clean."""
+    images = [image("one", "v1"), image("two", "v2", manifests={"amd": "linux/amd64", "arm": "linux/arm64"})]
+    reasons = {"arm": lacking} if lacking else {}
+    made = document(images=images, results=[result("one"), result("amd")], unconfirmed=reasons)
+    assert is_complete(render([made])) is complete
+    update(made, None, [result("arm", found())])
+    assert is_complete(render([made]))
+    update(made, [*images[:1], image("three", "v2", pushed_at=AT + timedelta(hours=1))])
+    assert is_complete(render([made])), "the image before it speaks for it"
+    update(made, [image("four", "v4", manifests={}), *images])
+    assert not is_complete(render([made])), "an index of which nothing is known"
+
+
 def test_a_stand_in_is_named_as_such() -> None:
     """An image that took a tag is shown with its predecessor's findings, and as not scanned itself."""
     made = document(images=[image("one")], results=[result("one", found())])
