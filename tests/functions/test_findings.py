@@ -129,8 +129,8 @@ def test_a_known_feed_is_304_by_three_s3_calls(stack: Stack, repository: str | l
     assert stack.call(If_None_Match="*").status == 304
 
 
-def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack) -> None:
-    """Document, filters, configuration and the end of a suppression each make another feed; nothing else does."""
+def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Document, filters, configuration, the end of a suppression, its own address: each makes another feed."""
     made = recorded()
     stack.store(made)
     seen = [stack.call().headers["ETag"]]
@@ -147,6 +147,9 @@ def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack) -> Non
     answer = stack.call()
     assert sorted(answer.titles) == ["CVE-2026-1 HIGH in openssl", "CVE-2026-2 HIGH in openssl"]
     seen.append(answer.headers["ETag"])
+    monkeypatch.setenv("PUBLIC_URL", "https://feeds.example.com")
+    wiring.reset()
+    seen.append(stack.call().headers["ETag"])
     assert len(set(seen)) == len(seen)
 
 

@@ -66,7 +66,7 @@ def test_a_clean_repository_is_an_empty_complete_feed() -> None:
 
 def test_the_same_findings_give_the_same_bytes_in_any_order() -> None:
     """The order of documents and alerts leaves no trace."""
-    every = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate(Severity)]
+    every = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate([*Severity] * 3)]
     documents = [
         document(
             f"team/{name}",
@@ -76,7 +76,7 @@ def test_the_same_findings_give_the_same_bytes_in_any_order() -> None:
         for name in "abc"
     ]
     first = render(documents)
-    assert len(parse(first).entries) == len(Severity)
+    assert len(parse(first).entries) == 3 * len(Severity)
     assert {render(documents, shuffled=seed) for seed in range(5)} == {first}
 
 
