@@ -15,7 +15,7 @@ import pytest
 from ecr_rescan.core.errors import MessageError, StoreError
 from ecr_rescan.core.keys import findings_key, notices_key
 from ecr_rescan.core.severity import Severity
-from tests.builders import REGION, REGISTRY, found
+from tests.builders import AT, REGION, REGISTRY, document, found, image, result
 from tests.runtime.telling import NEWS_AT, Death, Telling, teams, telling
 
 MINUTE = timedelta(minutes=1)
@@ -71,6 +71,18 @@ def test_a_rise_that_was_told_is_not_told_again(stage: Telling) -> None:
         stage.announcer().drain({stage.happen(name, found(), to=[TEAMS], at=at)}, [TEAMS], at)
     assert len(stage.told) == 1
     assert stage.outbox("team/lib") == 0
+
+
+def test_a_rise_to_what_is_baseline_elsewhere_is_not_told(stage: Telling) -> None:
+    """The alert was that severe from the beginning."""
+    for name, severity in (("team/app", Severity.MEDIUM), ("team/lib", Severity.CRITICAL)):
+        made = document(name, [image(name)], [result(name, found(severity=severity))], seen_by=TEAMS)
+        stage.documents.put(findings_key(REGISTRY, REGION, name), made.to_json())
+    next_day = AT + timedelta(hours=24)
+    app = stage.happen("team/app", found(), to=[TEAMS], at=next_day)
+    assert stage.outbox("team/app") == 1
+    assert stage.announcer().drain({app}, [TEAMS], next_day) == 0
+    assert stage.outbox("team/app") == 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
