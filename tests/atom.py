@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,23 @@ _COMPLETE = "{http://purl.org/syndication/history/1.0}complete"
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 _URN = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff]")
+_SCHEME = re.compile(r"tag:[a-z0-9.-]+,\d{4}:[a-z]+")
+_HTML = frozenset({"p", "ul", "li", "b", "code"})
+
+
+class Elements(HTMLParser):
+    """Collects the elements and the attributes of HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes += [name for name, _ in attrs]
 
 
 def faults(text: str) -> list[str]:
@@ -44,6 +62,9 @@ def _feed(root: Any) -> Iterator[str]:
     if len(ids) != len(set(ids)):
         yield "two entries of one id"
     children = [child.tag for child in root]
+    dates = [entry.findtext(f"{_ATOM}updated") or "" for entry in root.findall(f"{_ATOM}entry")]
+    if max(dates, default="") > (root.findtext(f"{_ATOM}updated") or ""):
+        yield "an entry that is newer than its feed"
     if f"{_ATOM}entry" in children and set(children[children.index(f"{_ATOM}entry") :]) != {f"{_ATOM}entry"}:
         yield "something after the first entry"
 
@@ -55,6 +76,8 @@ def _entry(entry: Any) -> Iterator[str]:
         yield "more than one alternate link"
     for link in links:
         parts = urlsplit(link.get("href"))
+        if re.search(r"[^\x21-\x7e]", link.get("href")):
+            yield "a character in a link that no URI has"
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             yield f"the link {link.get('href')!r}"
     if not entry.findtext(f"{_ATOM}summary") or not entry.findtext(f"{_ATOM}content"):
@@ -62,8 +85,11 @@ def _entry(entry: Any) -> Iterator[str]:
     for name in ("summary", "content"):
         if [element.get("type") for element in entry.findall(f"{_ATOM}{name}")] != ["html"]:
             yield f"not one {name} of HTML"
+        html = Elements(entry.findtext(f"{_ATOM}{name}") or "")
+        if not html.names <= _HTML or html.attributes:
+            yield f"foreign HTML in the {name}: {sorted(html.names)} {html.attributes}"
     for category in entry.findall(f"{_ATOM}category"):
-        if not category.get("term") or not category.get("scheme"):
+        if not category.get("term") or not _SCHEME.fullmatch(category.get("scheme", "")):
             yield "a category without term or scheme"
     published, updated = entry.findtext(f"{_ATOM}published"), entry.findtext(f"{_ATOM}updated")
     if published is None or published > updated:
@@ -86,5 +112,5 @@ def _common(element: Any, allowed: tuple[str, ...], foreign: tuple[str, ...]) ->
     for text in element.findall(f"{_ATOM}title") + element.findall(f"{_ATOM}subtitle"):
         if re.search("[<>&]", text.text or ""):
             yield "markup in a plain text"
-    if any(_BAD.search(child.text or "") for child in element):
+    if any(_BAD.search(text) for child in element for text in (child.text or "", *child.attrib.values())):
         yield "a character that readers warn of"

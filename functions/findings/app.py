@@ -27,7 +27,7 @@ app = create_api()
 
 @app.get("/findings/<configuration_id>")
 def get_feed(configuration_id: str) -> Response[str]:
-    """The feed, or 304 where the reader has it already; without reading a findings document where an ETag says so."""
+    """The feed, or 304 where the reader has it already: without reading a findings document, by what it was given."""
     if not is_configuration_id(configuration_id):
         raise NotFoundError("that configuration")
     headers = app.current_event.headers
@@ -44,14 +44,14 @@ def get_feed(configuration_id: str) -> Response[str]:
         self_url += f"?{filters.query}"
     etag = state.entity_tag(filters, self_url)
     if_none_match = headers.get("If-None-Match")
-    if is_listed(etag, if_none_match):
+    since = headers.get("If-Modified-Since") if if_none_match is None else None
+    # The very date of this state was given with a feed.
+    if is_listed(etag, if_none_match) or since == _last_modified(state):
         return _answer(HTTPStatus.NOT_MODIFIED, etag, state)
     feed, state = feeds.render(state, filters, self_url)
     etag = state.entity_tag(filters, self_url)
     # These ask whether there is a feed at all, or since when: not before it is known that there is one.
-    if if_none_match == "*" or (
-        if_none_match is None and is_unmodified(state.changed_at, headers.get("If-Modified-Since"))
-    ):
+    if if_none_match == "*" or (state.is_whole and is_unmodified(state.changed_at, since)):
         return _answer(HTTPStatus.NOT_MODIFIED, etag, state)
     return _answer(HTTPStatus.OK, etag, state, feed)
 
@@ -59,12 +59,17 @@ def get_feed(configuration_id: str) -> Response[str]:
 def _answer(status: HTTPStatus, etag: str, state: FeedState, body: str = "") -> Response[str]:
     headers: dict[str, str | list[str]] = {
         "ETag": etag,
-        "Last-Modified": http_date(state.changed_at),
         "Cache-Control": "private, no-cache",
         "Referrer-Policy": "no-referrer",
         "Vary": "Accept-Encoding",
     }
+    if state.is_whole:
+        headers["Last-Modified"] = _last_modified(state)
     return Response(status, _ATOM if body else None, body, headers=headers)
+
+
+def _last_modified(state: FeedState) -> str:
+    return http_date(state.changed_at)
 
 
 def _feeds() -> FeedService:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -47,6 +48,14 @@ def test_an_image_with_5000_findings(words: int, all_of_them: bool) -> None:
     shown = assert_tells_all(render([document(images=[image()], results=[result("one", *findings)])]), names)
     assert (shown == 5_000) is all_of_them
     assert shown > 1_000
+
+
+def test_a_feed_of_backslashes_is_within_lambdas_answer() -> None:
+    """They are twice as long in JSON, and an answer of over 6 MB is none at all."""
+    findings = [found(f"CVE-2026-{number:05}", description="\\" * 4_000) for number in range(1_500)]
+    text = render([document(images=[image()], results=[result("one", *findings)])])
+    assert 4_000_000 < len(json.dumps(text, ensure_ascii=False).encode()) < 6 * 1024 * 1024
+    assert not is_complete(text)
 
 
 def test_1000_images_that_share_300_vulnerabilities() -> None:

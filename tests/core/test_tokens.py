@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from datetime import UTC, datetime
 
@@ -18,7 +19,7 @@ from ecr_rescan.core.errors import (
     TooManyTokensError,
     UnknownSchemaError,
 )
-from ecr_rescan.core.tokens import TokenSet, looks_like_token, presented_token
+from ecr_rescan.core.tokens import MOST_TOKENS, TokenSet, looks_like_token, presented_token
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 KEY = "tokens/dashboard.json"
@@ -37,6 +38,25 @@ def test_a_token_opens_and_is_not_kept(random_bytes: bytes) -> None:
     assert TokenSet.from_document(stored, key=KEY).verify(token)
     assert token[12:] not in stored.decode()
     assert not TokenSet().verify(token)
+
+
+@pytest.mark.parametrize("right", [0, MOST_TOKENS - 1, None])
+def test_every_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, right: int | None) -> None:
+    """Whichever it is: how long an answer takes tells nothing."""
+    compared = []
+    compare = hmac.compare_digest
+
+    def noted(one: bytes, other: bytes) -> bool:
+        compared.append(other)
+        return compare(one, other)
+
+    tokens, texts = TokenSet(), []
+    for number in range(MOST_TOKENS):
+        tokens, text = added(tokens, f"name-{number}", number)
+        texts.append(text)
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    assert tokens.verify("ecrr_" + "x" * 43 if right is None else texts[right]) is (right is not None)
+    assert compared == [kept.sha256.encode() for kept in tokens.tokens]
 
 
 def test_each_token_opens_until_it_is_revoked() -> None:

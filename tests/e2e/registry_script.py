@@ -280,6 +280,8 @@ SCRIPT: dict[int, Act] = {
     # Rebuilt, with the same findings; then with one mended and one new.
     7: lambda stage: stage.push("team-b/job", "nightly", OLD[2]),
     8: lambda stage: stage.push("team-b/job", "nightly", ("CVE-2026-150", "git", "HIGH")),
+    # Not selected by everybody: what a configuration that is widened later was not told, and is not told then.
+    9: lambda stage: stage.push("team-a/app", "1.5", *OLD, HIDDEN, ("CVE-2026-160", "bzip2", "HIGH")),
     10: lambda stage: stage.find("team-a/web", "1.0", *OLD[0][:2], "HIGH"),  # more severe
     11: lambda stage: stage.find("team-a/web", "1.0", *OLD[0][:2], "LOW"),  # less severe
     12: lambda stage: stage.find("team-a/web", "1.0", *OLD[0][:2], "HIGH"),  # as severe as it was before

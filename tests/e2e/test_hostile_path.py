@@ -103,7 +103,6 @@ def test_hostile_findings_reach_the_feed_and_do_nothing(caplog: pytest.LogCaptur
     assert len(entries) >= 2 * len(HOSTILE) + 5
     for entry in entries:
         assert all(word not in entry.link for word in ("evil.example", "javascript", "data:"))
-        assert "script" not in {tag for tag in entry.summary.lower().split("<") if tag.startswith("script")}
     changes = [forms for forms in messages if json.loads(forms["default"])["type"] == "changes"]
     assert len(changes) == 1
     assert len(json.dumps(changes[0], ensure_ascii=False).encode()) < 256 * 1024

@@ -6,12 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ecr_rescan.runtime import wiring
 from functions.findings.app import lambda_handler as findings_handler
 from local.samples.images import image, multi_platform
+from local.simulate.gate import Gate
+from local.simulate.s3 import Bucket
 from local.template import ACCOUNT, REGION
 from tests.e2e.readers import FeedparserSubscriber, ReaderSubscriber, served
 from tests.e2e.registry_script import (
@@ -104,9 +108,13 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    """A fresh one."""
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """A fresh one, on the simulation's bucket: moto's, to which a test holds it, would take most of the time."""
     with service() as running:
+        gate = cast(Gate, SimpleNamespace(clock=running.clock, enter=lambda *_: None))
+        bucket, client = Bucket(gate), wiring.client
+        monkeypatch.setattr(wiring, "client", lambda name: bucket if name == "s3" else client(name))
+        running.restart()
         yield Deployment(running)
 
 

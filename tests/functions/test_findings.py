@@ -129,8 +129,8 @@ def test_a_known_feed_is_304_by_three_s3_calls(stack: Stack, repository: str | l
     assert stack.call(If_None_Match="*").status == 304
 
 
-def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack) -> None:
-    """Document, filters, configuration and the end of a suppression each make another feed; nothing else does."""
+def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Document, filters, configuration, the end of a suppression, its own address: each makes another feed."""
     made = recorded()
     stack.store(made)
     seen = [stack.call().headers["ETag"]]
@@ -147,6 +147,9 @@ def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack) -> Non
     answer = stack.call()
     assert sorted(answer.titles) == ["CVE-2026-1 HIGH in openssl", "CVE-2026-2 HIGH in openssl"]
     seen.append(answer.headers["ETag"])
+    monkeypatch.setenv("PUBLIC_URL", "https://feeds.example.com")
+    wiring.reset()
+    seen.append(stack.call().headers["ETag"])
     assert len(set(seen)) == len(seen)
 
 
@@ -158,6 +161,21 @@ def test_if_modified_since_counts_where_there_is_no_if_none_match(stack: Stack) 
     assert stack.call(If_Modified_Since=date, If_None_Match='"other"').status == 200
     assert stack.call(If_Modified_Since="Thu, 01 Jan 2026 00:00:00 GMT").status == 200
     assert stack.call(If_Modified_Since="yesterday").status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_date_that_was_given_is_304_without_reading(stack: Stack, method: str) -> None:
+    """As cheap as by ETag. A later date is some clock's, and believed only where it is known that there is a feed."""
+    stack.store(recorded())
+    date = stack.call().headers["Last-Modified"]
+    wiring.reset()
+    assert stack.call(method=method, If_Modified_Since=date).status == 304
+    assert stack.calls == {"GetObject": 2, "ListObjectsV2": 1}
+    later = {"If_Modified_Since": "Fri, 01 Jan 2100 00:00:00 GMT"}
+    assert stack.call(method=method, **later).status == 304
+    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    stack.store(document(images=[image("one", "a")]))
+    assert stack.call(method=method, **later).status == 503
 
 
 def test_last_modified_is_of_the_newest_part(stack: Stack) -> None:
@@ -244,6 +262,7 @@ def test_one_result_is_enough_for_a_feed(stack: Stack) -> None:
     answer = stack.call()
     assert answer.status == 200
     assert "1 of 2 selected images have results." in answer.body
+    assert "fh:complete" not in answer.body
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"schema": 99}', b"\x1f\x8bno gzip", b"null"])
@@ -289,10 +308,13 @@ def test_a_document_that_s3_fails_on_is_another_feed(stack: Stack, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(DocumentStore, "get", failing)
         partial = stack.call()
+        assert stack.call(If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 200
     assert partial.titles == ["CVE-2026-1 HIGH in openssl"]
     assert "1 repository could not be read." in partial.body
+    assert "Last-Modified" not in partial.headers
     whole = stack.call(If_None_Match=partial.headers["ETag"])
     assert len(whole.titles) == 2
+    assert "Last-Modified" in whole.headers
 
 
 def test_head_is_get_without_a_body(stack: Stack) -> None:

@@ -91,6 +91,29 @@ def test_a_baseline_does_not_wait_for_ever(aws: Service, monkeypatch: pytest.Mon
     assert len(aws.published) == 1, "what comes late is no news"
 
 
+def test_a_baseline_waits_for_a_tick_that_had_time_for_all(aws: Service) -> None:
+    """A repository that the tick did not come to is part of it, too."""
+    app_with(aws, "1")
+    aws.add("team/app")
+    aws.cycle(4)
+    aws.push("team/lib", "1")
+    aws.post("team/lib", "1", [basic("CVE-2026-7")])
+    added = aws.add("team/*")
+    aws.seconds_left = 10
+    aws.cycle(1)
+    aws.seconds_left = 240
+    aws.cycle(4)
+    (baseline,) = [one for one in told(aws, "baseline") if one["configuration"]["id"] == added["id"]]
+    assert baseline["counts"] == {"HIGH": 2, "LOW": 1}
+
+
+def test_a_baseline_does_not_count_what_is_suppressed(aws: Service) -> None:
+    """It is not shown either."""
+    ignoring(aws, {"vulnerability": "CVE-2026-10*"})
+    (baseline,) = told(aws, "baseline")
+    assert baseline["counts"] == {"HIGH": 1}
+
+
 def test_a_new_repository_is_a_baseline_of_its_own(aws: Service) -> None:
     """Never one by one."""
     app_with(aws, "1")
@@ -130,12 +153,13 @@ def test_a_change_of_scan_type_is_one_baseline(aws: Service) -> None:
     aws.add("team/app")
     aws.cycle(4)
     aws.ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
-    live(aws, 3.5)
+    live(aws, 1)
+    assert len(aws.published) == 1, "not everything was found anew yet"
+    live(aws, 2.5)
     _, baseline = told(aws, "baseline")
     assert "enhanced" in aws.messages[-1][1].lower()
     assert len(aws.published) == 2
-    began = told(aws, "baseline")[0]["at"]
-    assert baseline["at"] > began
+    assert baseline["counts"] == {"HIGH": 1, "LOW": 1}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -218,6 +242,15 @@ def test_a_suppression_that_ends_is_one_message_with_what_is_shown_again(aws: Se
     assert told(aws, "changes") == []
     entries = aws.feed(added).body
     assert entries.partition("<entry>")[2] == unsuppressed.partition("<entry>")[2]
+
+
+def test_what_is_not_shown_again_is_not_told(aws: Service) -> None:
+    """The suppression that ended hid only what is below the configuration's severity."""
+    app_with(aws, "1", "2")
+    ended = {"vulnerability": "CVE-2026-10*", "reason": "not reachable", "until": after(aws, 10)}
+    aws.add("team/app", severity="HIGH", ignore=[ended])
+    live(aws, 12)
+    assert [one["kind"] for message in told(aws, "suppressions") for one in message["suppressions"]] == ["ending"]
 
 
 def test_a_suppression_that_matches_nothing_is_told_once(aws: Service) -> None:

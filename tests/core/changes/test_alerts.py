@@ -10,10 +10,11 @@ import pytest
 from ecr_rescan.core.changes.alerts import Alert, alert_id
 from ecr_rescan.core.changes.recording import KEEP_CLOSED
 from ecr_rescan.core.configuration import Suppression
+from ecr_rescan.core.scan_result import ScanFinding
 from tests.core.worlds import BEGAN, CRITICAL, HIGH, LOW, MEDIUM, UNDEFINED, World, configuration, found, settled
 
 
-def two_repositories(*changes: str) -> World:
+def two_repositories(*changes: ScanFinding | str) -> World:
     """``app`` and ``lib``, both with a recorded baseline; a day later."""
     world = World(*[configuration()])
     for repository in ("app", "lib"):
@@ -67,6 +68,19 @@ def test_openings_of_several_repositories_within_a_wave_are_one_alert() -> None:
     assert (first.kind, first.repositories, first.published, first.updated) == ("new", ("lib",), began, began)
     assert (alert.kind, alert.repositories, alert.published, alert.updated) == ("new", ("app", "lib"), began, world.now)
     assert alert.id == first.id
+
+
+def test_a_repository_that_leaves_an_alert_is_its_last_change() -> None:
+    """The alert no longer names it; what becomes of the finding there afterwards is no change of this one."""
+    world = two_repositories("CVE-1")
+    world.scan({"v1": ["CVE-OLD"]})
+    fixed = only(world)
+    assert (fixed.repositories, fixed.updated) == (("lib",), world.now)
+    world.wait(48)
+    world.scan({"v1": ["CVE-OLD", "CVE-1"]})
+    alerts = {alert.kind: alert for alert in world.alerts() if alert.vulnerability == "CVE-1"}
+    assert alerts["baseline"] == fixed
+    assert alerts["reopened"].updated == world.now
 
 
 def test_another_repository_after_the_wave_is_spread() -> None:
@@ -168,6 +182,31 @@ def test_the_same_rise_in_two_repositories_is_one() -> None:
     world.wait(5)
     world.scan({"v1": ["CVE-OLD", found("CVE-1", CRITICAL)]}, repository="lib")
     assert (only(world).id, only(world).published) == (first.id, first.published)
+
+
+def test_what_is_baseline_elsewhere_raises_nothing() -> None:
+    """Neither when it joins with a higher severity, nor when another repository rises to that later."""
+    world = two_repositories(found("CVE-1", LOW))
+    before = only(world)
+    world.push("v1", "latest", repository="new", hours_ago=1)
+    world.scan({"v1": [found("CVE-1", CRITICAL)]}, repository="new")
+    joined = only(world)
+    assert (joined.id, joined.kind, joined.severity) == (before.id, "baseline", CRITICAL)
+    world.wait(24)
+    world.scan({"v1": ["CVE-OLD", found("CVE-1", HIGH)]})
+    risen = only(world)
+    assert (risen.id, risen.kind, risen.published) == (before.id, "baseline", BEGAN)
+
+
+def test_a_baseline_repository_leaves_an_escalation_as_it_was() -> None:
+    """What was raised here before is not raised again by what was more severe there from the beginning."""
+    world = two_repositories(found("CVE-1", LOW))
+    world.scan({"v1": ["CVE-OLD", found("CVE-1", HIGH)]})
+    raised = only(world)
+    world.wait(24)
+    world.push("v1", "latest", repository="new", hours_ago=1)
+    world.scan({"v1": [found("CVE-1", CRITICAL)]}, repository="new")
+    assert (only(world).id, only(world).published) == (raised.id, raised.published)
 
 
 @pytest.mark.parametrize("critical", ["app", "lib"])

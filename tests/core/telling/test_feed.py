@@ -66,7 +66,7 @@ def test_a_clean_repository_is_an_empty_complete_feed() -> None:
 
 def test_the_same_findings_give_the_same_bytes_in_any_order() -> None:
     """The order of documents and alerts leaves no trace."""
-    every = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate(Severity)]
+    every = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate([*Severity] * 3)]
     documents = [
         document(
             f"team/{name}",
@@ -76,7 +76,7 @@ def test_the_same_findings_give_the_same_bytes_in_any_order() -> None:
         for name in "abc"
     ]
     first = render(documents)
-    assert len(parse(first).entries) == len(Severity)
+    assert len(parse(first).entries) == 3 * len(Severity)
     assert {render(documents, shuffled=seed) for seed in range(5)} == {first}
 
 
@@ -231,6 +231,29 @@ def test_an_image_without_anything_to_scan_has_no_results() -> None:
     """An index whose platforms are not known yet is not covered: none of none is not all."""
     made = document(images=[image("one", "v1"), image("index", "v2", manifests={})], results=[result("one")])
     assert "1 of 2 selected images have results." in parse(render([made])).feed.subtitle
+
+
+@pytest.mark.parametrize(
+    ("lacking", "complete"),
+    [
+        (None, False),
+        ("FAILED", False),
+        ("UNSUPPORTED", True),
+        ("ARCHIVED", True),
+    ],
+)
+def test_a_feed_is_complete_when_no_image_may_bring_more(lacking: str | None, complete: bool) -> None:
+    """While a first result may come, a machine must not take what is missing for clean."""
+    images = [image("one", "v1"), image("two", "v2", manifests={"amd": "linux/amd64", "arm": "linux/arm64"})]
+    reasons = {"arm": lacking} if lacking else {}
+    made = document(images=images, results=[result("one"), result("amd")], unconfirmed=reasons)
+    assert is_complete(render([made])) is complete
+    update(made, None, [result("arm", found())])
+    assert is_complete(render([made]))
+    update(made, [*images[:1], image("three", "v2", pushed_at=AT + timedelta(hours=1))])
+    assert is_complete(render([made])), "the image before it speaks for it"
+    update(made, [image("four", "v4", manifests={}), *images])
+    assert not is_complete(render([made])), "an index of which nothing is known"
 
 
 def test_a_stand_in_is_named_as_such() -> None:

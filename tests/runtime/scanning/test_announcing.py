@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from ecr_rescan.core.errors import MessageError, StoreError
 from ecr_rescan.core.keys import findings_key, notices_key
-from tests.builders import REGION, REGISTRY, found
+from ecr_rescan.core.severity import Severity
+from tests.builders import AT, REGION, REGISTRY, document, found, image, result
 from tests.runtime.telling import NEWS_AT, Death, Telling, teams, telling
 
 MINUTE = timedelta(minutes=1)
@@ -58,6 +60,29 @@ def test_a_repository_that_joins_a_wave_is_not_told_again(stage: Telling) -> Non
     stage.announcer().drain({lib}, [TEAMS], NEWS_AT + timedelta(hours=20))
     assert len(stage.told) == 1
     assert stage.outbox("team/lib") == 0
+
+
+def test_a_rise_that_was_told_is_not_told_again(stage: Telling) -> None:
+    """In another repository, after what was told is forgotten: it is the same alert."""
+    keys = {stage.happen(name, found(severity=Severity.MEDIUM), to=[TEAMS]) for name in ("team/app", "team/lib")}
+    assert stage.announcer().drain(keys, [TEAMS], NEWS_AT) == 0, "below notify"
+    for days, name in ((2, "team/app"), (12, "team/lib")):
+        at = NEWS_AT + timedelta(days=days)
+        stage.announcer().drain({stage.happen(name, found(), to=[TEAMS], at=at)}, [TEAMS], at)
+    assert len(stage.told) == 1
+    assert stage.outbox("team/lib") == 0
+
+
+def test_a_rise_to_what_is_baseline_elsewhere_is_not_told(stage: Telling) -> None:
+    """The alert was that severe from the beginning."""
+    for name, severity in (("team/app", Severity.MEDIUM), ("team/lib", Severity.CRITICAL)):
+        made = document(name, [image(name)], [result(name, found(severity=severity))], seen_by=TEAMS)
+        stage.documents.put(findings_key(REGISTRY, REGION, name), made.to_json())
+    next_day = AT + timedelta(hours=24)
+    app = stage.happen("team/app", found(), to=[TEAMS], at=next_day)
+    assert stage.outbox("team/app") == 1
+    assert stage.announcer().drain({app}, [TEAMS], next_day) == 0
+    assert stage.outbox("team/app") == 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -222,9 +247,10 @@ def test_a_configuration_that_became_unreadable_misses_nothing(stage: Telling) -
     assert stage.outbox("team/app") == 0
 
 
-def test_what_is_suppressed_or_below_notify_is_not_told(stage: Telling) -> None:
+@pytest.mark.parametrize("wire", [{"notify": "CRITICAL"}, {"ignore": [{"vulnerability": "CVE-*", "reason": "x"}]}])
+def test_what_is_suppressed_or_below_notify_is_not_told(stage: Telling, wire: dict[str, Any]) -> None:
     """Nor later on, when that is changed: it is no change of the images."""
-    quiet = teams(notify="CRITICAL", ignore=[{"vulnerability": "CVE-2026-2", "reason": "x"}])
+    quiet = teams(**wire)
     app = stage.happen("team/app", found(), found("CVE-2026-2"), to=[quiet])
     assert stage.announcer().drain({app}, [quiet], NEWS_AT) == 0
     assert stage.outbox("team/app") == 0

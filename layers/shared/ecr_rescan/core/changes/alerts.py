@@ -236,7 +236,7 @@ def _open_alert(
         kind=kind,
         severity=most_severe([occurrence.severity for occurrence in occurrences]),
         published=story.published,
-        updated=max(story.published, *(_updated(part) for part in parts)),
+        updated=max(story.published, *(_updated(part) for part in group.parts if part.mask or part.left)),
         first_seen=min(part.finding.first_seen for part in parts),
         repositories=tuple(dict.fromkeys(part.document.repository for part in parts)),
         occurrences=occurrences,
@@ -281,6 +281,9 @@ def _advisory(vulnerability: str, parts: list[_Part]) -> Advisory:
 
 
 def _updated(part: _Part) -> datetime:
+    if part.left:
+        # The repository left the alert then; what became of its finding since is another alert's.
+        return part.left.at
     return max(part.finding.updated_at, part.repository.changed_at(part.mask))
 
 

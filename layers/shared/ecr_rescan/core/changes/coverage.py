@@ -12,6 +12,8 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.text import clean, enumerated
 
 _REASON_LIMIT = 100
+_NO_RESULT_EVER = ("UNSUPPORTED", "ARCHIVED")
+"""States of a scan after which none is to be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +21,16 @@ class Coverage:
     """Selected images, counted over repositories.
 
     ``with_results``: all their platforms have one. ``standing_in``: findings of an earlier image count for them until
-    they have. ``unconfirmed``: the reason why their newest scan gave no result → how many. ``answerable``: whether any
-    findings count at all.
+    they have. ``waiting``: nothing speaks for them, or for a platform of theirs, and a result may come.
+    ``unconfirmed``: the reason why their newest scan gave no result → how many. ``answerable``: whether any findings
+    count at all.
     """
 
     repositories: int
     selected: int
     with_results: int
     standing_in: int
+    waiting: int
     unconfirmed: tuple[tuple[str, int], ...]
     answerable: bool
 
@@ -55,7 +59,7 @@ class Coverage:
 
 def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocument]) -> Coverage:
     """Count the images that a configuration selects by what is known of them."""
-    repositories = selected = with_results = standing_in = 0
+    repositories = selected = with_results = standing_in = waiting = 0
     answerable = False
     unconfirmed: Counter[str] = Counter()
     for document in documents:
@@ -68,6 +72,14 @@ def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocum
         for digest in seen.images:
             manifests = document.images[digest].manifests
             with_results += manifests != 0 and not manifests & ~with_result
+            waiting += digest not in seen.stand_ins and _is_waiting(document, manifests, with_result)
             reasons = {manifest.unconfirmed for manifest in document.manifests_of(manifests)} - {None}
             unconfirmed.update(clean(reason, _REASON_LIMIT) for reason in reasons if reason)
-    return Coverage(repositories, selected, with_results, standing_in, tuple(sorted(unconfirmed.items())), answerable)
+    reasons_counted = tuple(sorted(unconfirmed.items()))
+    return Coverage(repositories, selected, with_results, standing_in, waiting, reasons_counted, answerable)
+
+
+def _is_waiting(document: FindingsDocument, manifests: int, with_result: int) -> bool:
+    """Whether a result may come for any of an image's manifests that has none; or it is not known yet which it has."""
+    lacking = document.manifests_of(manifests & ~with_result)
+    return not manifests or any(manifest.unconfirmed not in _NO_RESULT_EVER for manifest in lacking)

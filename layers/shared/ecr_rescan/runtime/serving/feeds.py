@@ -27,6 +27,7 @@ from ecr_rescan.runtime.observability import logger
 _TICK_SECONDS = 300
 _KEPT_BYTES = 48 * 1024 * 1024
 _READ_AT_ONCE = 64
+_UNREAD = "unread: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class FeedState:
     etags: dict[str, str]
     changed_at: datetime
     on: date
+
+    @property
+    def is_whole(self) -> bool:
+        """False where S3 failed for some of it, so that the next reading may say more though nothing changed."""
+        return not any(etag.startswith(_UNREAD) for etag in self.etags.values())
 
     def entity_tag(self, filters: FeedFilters, self_url: str) -> str:
         """Differs whenever the feed does; whatever changes how feeds look must raise ``FORM``."""
@@ -141,7 +147,7 @@ class FeedService:
                 logger.warning("a findings document can't be used", key=key, problem=error.problem)
             except StoreError as error:
                 # It may be readable next time, and that must be another feed to the reader.
-                read[key] = f"unread: {error.code}"
+                read[key] = f"{_UNREAD}{error.code}"
                 unreadable += 1
                 logger.warning("a findings document could not be read", key=key, problem=error.code)
         self._keep(documents)
