@@ -302,7 +302,7 @@ def test_where_a_vulnerability_is(s3: Any) -> None:
     nowhere = where("CVE-1999-1").json()
     assert nowhere["places"] == []
     # Half of the images were never scanned: nobody knows whether they have it.
-    assert (nowhere["coverage"]["selected"], nowhere["coverage"]["never"]) == (4, 2)
+    assert [nowhere["coverage"][name] for name in ("selected", "scanned_24h", "never")] == [4, 2, 2]
 
 
 def test_places_are_paged(s3: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.findings import Advisory, FindingsDocument
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.dashboard.page import Page, to_html
 from ecr_rescan.core.dashboard.query import Links, PageQuery
@@ -104,10 +104,17 @@ def test_all_is_well() -> None:
 
 
 def test_a_record_with_holes_is_no_all_clear() -> None:
-    """What can't be read may hide anything."""
-    page = html(everything([ONE], ledger({"1": complete()}), CLEAN, Problem("findings/x", "is not JSON")))
-    assert "Part of the record is missing" in page
-    assert [card(page, title) for title in ("Is anything on fire?", "Is anything not covered?")] == ["warn", "warn"]
+    """What can't be read or reached may hide anything."""
+    held = ledger({"1": complete()})
+    unreachable = ledger({"1": complete()})
+    unreachable.problem = "AccessDenied"
+    for summary in (
+        everything([ONE], held, CLEAN, Problem("findings/x", "is not JSON")),
+        everything([ONE], unreachable, CLEAN),
+    ):
+        page = html(summary)
+        assert "Part of the record is missing" in page
+        assert [card(page, title) for title in ("Is anything on fire?", "Is anything not covered?")] == ["warn", "warn"]
 
 
 def test_unrated_findings_are_told_beside_an_all_clear() -> None:
@@ -176,6 +183,15 @@ def test_images_alike_are_one_line_of_a_search() -> None:
     assert "1 of 5 images have no fresh result." in said
     assert "2 of 2 lines" in said
     assert said.index("q 2 critical") < said.index("1, 2, 3 and 1 more p 1 low")
+
+
+def test_the_only_link_that_leads_elsewhere_says_nothing_of_this_page() -> None:
+    """Its address has the token in it."""
+    found = findings(("1",), {("CVE-1", "p"): {"1": {LOW: 1}}})
+    found.advisories["CVE-1"] = Advisory("", "https://tracker.example/CVE-1", None, None, "")
+    page = html(everything([ONE], ledger({"1": complete()}), found), {"cve": "CVE-1"}, found)
+    outward = re.findall('<a [^>]*href="(?!/v1/dashboard|#)[^>]*>', page)
+    assert outward == ['<a href="https://tracker.example/CVE-1" rel="noreferrer noopener">']
 
 
 def test_the_filter_can_be_taken_back() -> None:
