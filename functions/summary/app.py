@@ -32,6 +32,8 @@ CSV = "text/csv"
 HTML = "text/html"
 FORMATS = {"json": JSON, "text": TEXT, "csv": CSV}
 SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
+# JSON is read by programs, which go on to the next page and have the first the sooner.
+LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
 LONGEST_VULNERABILITY = 256
 
@@ -63,7 +65,7 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
         fault = Fault("id", f"must be the id of a vulnerability, at most {LONGEST_VULNERABILITY} characters")
         raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
     after = _after(where.CURSOR)
-    limit = read_limit(app.current_event, default=pages.LARGEST_PAGE, largest=pages.LARGEST_PAGE)
+    limit = read_limit(app.current_event, default=LIMITS[JSON], largest=pages.LARGEST_PAGE)
     service, now = _service(), clock.now()
     found = service.where(vulnerability, at=now)
     # Where nothing was scanned nothing is found: without this, an answer of no places would be taken for an all-clear.
@@ -144,7 +146,7 @@ def _token_of_links(token: str | None) -> str | None:
 
 def _form() -> tuple[str, pages.Cursor | None, int]:
     media_type = choose_format(app.current_event, FORMATS)
-    limit = read_limit(app.current_event, default=pages.LARGEST_PAGE, largest=pages.LARGEST_PAGE)
+    limit = read_limit(app.current_event, default=LIMITS[media_type], largest=pages.LARGEST_PAGE)
     return media_type, _after(pages.SUMMARY_CURSOR), limit
 
 
@@ -175,7 +177,6 @@ def _summary(whole: Summary, path: str, media_type: str, after: pages.Cursor | N
         return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", text, headers=headers)
     if media_type == CSV:
         return _csv(summary, headers)
-    # Compact: thousands of images fit into the 6 MB that a function may answer.
     body = json.dumps(as_json.to_wire(summary), separators=(",", ":"))
     return Response(HTTPStatus.OK, JSON, body, headers=headers)
 

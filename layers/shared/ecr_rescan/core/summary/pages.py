@@ -13,6 +13,7 @@ from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Summary
 
 LARGEST_PAGE = 20_000
+_FEW = 1_000
 _LARGEST_BYTES = 5_500_000
 """What the rows of an answer may take of Lambda's 6 MB, in which the answer is a string of JSON."""
 _LONGEST_CURSOR = 2_000
@@ -93,7 +94,7 @@ def page_of_summary(
     Args:
         size: what a row takes in the form that is asked for.
     """
-    if after is None and _fits(summary, size, limit):
+    if after is None and _rows_of(summary) <= min(limit, _FEW) and _fits(summary, size):
         return summary, None
     rows = ((cursor, row) for item in summary.configurations for cursor, row in _rows(item))
     taken, last = page(rows, size, after=after, limit=limit)
@@ -113,7 +114,7 @@ def page_of_summary(
 def beginnings(summary: Summary, size: Callable[[Row], int]) -> list[str]:
     """Where each page of the summary begins, the first with nothing."""
     found = [""]
-    if _fits(summary, size, LARGEST_PAGE):
+    if _rows_of(summary) <= LARGEST_PAGE and _fits(summary, size):
         return found
     last: Cursor | None = None
     while True:
@@ -123,9 +124,11 @@ def beginnings(summary: Summary, size: Callable[[Row], int]) -> list[str]:
         found.append(to_text(last))
 
 
-def _fits(summary: Summary, size: Callable[[Row], int], limit: int) -> bool:
-    if sum(len(item.images) + 1 for item in summary.configurations) > limit:
-        return False
+def _rows_of(summary: Summary) -> int:
+    return sum(len(item.images) + 1 for item in summary.configurations)
+
+
+def _fits(summary: Summary, size: Callable[[Row], int]) -> bool:
     return sum(size((item, row)) for item in summary.configurations for row in (None, *item.images)) <= _LARGEST_BYTES
 
 
