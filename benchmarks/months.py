@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections import Counter
 from contextlib import redirect_stdout
@@ -55,7 +54,6 @@ class _Mark:
 
 def count(images: int, repositories: int) -> Counted:
     """Simulate two days and count the second."""
-    logging.disable(logging.CRITICAL)
     # Small pages are for finding faults; S3 and ECR answer up to 1,000 at once.
     with (
         mock.patch("local.simulate.world.KEYS_PER_PAGE", 1000),

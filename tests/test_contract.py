@@ -74,6 +74,8 @@ def test_answers_are_as_it_says(running: Service) -> None:
     fields = {"region": "us-east-1", "registry": "123456789012", "repository": "team/*", "ignore": ignore}
     made = running.add(["team/*"], ignore=ignore)
     hold("/configs", "post", 201, made)
+    sendable = validator({"$ref": "#/components/schemas/ConfigurationToSet"})
+    assert sendable.is_valid(made)
     running.cycle(3)
     asked = {"parameters": {"id": made["id"]}}
 

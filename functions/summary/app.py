@@ -16,10 +16,7 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.dashboard.page import Page, to_html
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
-from ecr_rescan.core.summary import as_csv as summary_csv
-from ecr_rescan.core.summary import as_text as summary_text
-from ecr_rescan.core.summary import pages, prometheus, where
-from ecr_rescan.core.summary.as_json import to_wire
+from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import presented_token
 from ecr_rescan.runtime import clock, wiring
@@ -34,6 +31,9 @@ TEXT = "text/plain"
 CSV = "text/csv"
 HTML = "text/html"
 FORMATS = {"json": JSON, "text": TEXT, "csv": CSV}
+SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
+# JSON is read by programs, which go on to the next page and have the first the sooner.
+LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
 LONGEST_VULNERABILITY = 256
 
@@ -65,13 +65,16 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
         fault = Fault("id", f"must be the id of a vulnerability, at most {LONGEST_VULNERABILITY} characters")
         raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
     after = _after(where.CURSOR)
-    limit = read_limit(app.current_event, default=pages.LARGEST_PAGE, largest=pages.LARGEST_PAGE)
-    found = _service().where(vulnerability, at=clock.now())
+    limit = read_limit(app.current_event, default=LIMITS[JSON], largest=pages.LARGEST_PAGE)
+    service, now = _service(), clock.now()
+    found = service.where(vulnerability, at=now)
+    # Where nothing was scanned nothing is found: without this, an answer of no places would be taken for an all-clear.
+    coverage = service.everything(at=now).totals.coverage
     rows = ((place.cursor, place) for place in found.places)
     places, last = pages.page(rows, where.size, after=after, limit=limit)
-    headers = _link("/vulnerabilities/" + vulnerability, last, limit)
-    body = json.dumps(where.to_wire(found, places, first=after is None), separators=(",", ":"))
-    return Response(HTTPStatus.OK, JSON, body, headers=headers)
+    headers = _link(_next("/vulnerabilities/" + vulnerability, last, limit=str(limit)))
+    told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
+    return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
 
 
 @app.get("/metrics")
@@ -143,7 +146,7 @@ def _token_of_links(token: str | None) -> str | None:
 
 def _form() -> tuple[str, pages.Cursor | None, int]:
     media_type = choose_format(app.current_event, FORMATS)
-    limit = read_limit(app.current_event, default=pages.LARGEST_PAGE, largest=pages.LARGEST_PAGE)
+    limit = read_limit(app.current_event, default=LIMITS[media_type], largest=pages.LARGEST_PAGE)
     return media_type, _after(pages.SUMMARY_CURSOR), limit
 
 
@@ -152,30 +155,35 @@ def _after(shape: str) -> pages.Cursor | None:
     return None if text is None else pages.from_text(text, shape)
 
 
-def _link(path: str, last: pages.Cursor | None, limit: int) -> dict[str, str]:
-    """The header that names the next page, where there is one."""
+def _next(path: str, last: pages.Cursor | None, **query: str | None) -> str | None:
+    """The URL of the next page, where there is one."""
     if last is None:
-        return {}
-    query = {name: app.current_event.query_string_parameters.get(name) for name in ("format",)}
-    following = {name: value for name, value in query.items() if value}
-    following |= {"limit": str(limit), "after": pages.to_text(last)}
-    return {"Link": f'<{base_url(app.current_event)}{path}?{urlencode(following)}>; rel="next"'}
+        return None
+    asked = {name: value for name, value in query.items() if value} | {"after": pages.to_text(last)}
+    return f"{base_url(app.current_event)}{path}?{urlencode(asked)}"
+
+
+def _link(following: str | None) -> dict[str, str]:
+    return {"Link": f'<{following}>; rel="next"'} if following else {}
 
 
 def _summary(whole: Summary, path: str, media_type: str, after: pages.Cursor | None, limit: int) -> Response[str]:
-    summary, last = pages.page_of_summary(whole, after=after, limit=limit)
-    headers = {"Vary": "Accept"} | _link(path, last, limit)
+    summary, last = pages.page_of_summary(whole, SIZES[media_type], after=after, limit=limit)
+    asked = app.current_event.query_string_parameters.get("format")
+    following = _next(path, last, format=asked, limit=str(limit))
+    headers = {"Vary": "Accept"} | _link(following)
     if media_type == TEXT:
-        return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", summary_text.to_text(summary), headers=headers)
+        text = as_text.to_text(summary, following=following)
+        return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", text, headers=headers)
     if media_type == CSV:
         return _csv(summary, headers)
-    # Compact: thousands of images fit into the 6 MB that a function may answer.
-    return Response(HTTPStatus.OK, JSON, json.dumps(to_wire(summary), separators=(",", ":")), headers=headers)
+    body = json.dumps(as_json.to_wire(summary), separators=(",", ":"))
+    return Response(HTTPStatus.OK, JSON, body, headers=headers)
 
 
 def _csv(summary: Summary, headers: dict[str, str]) -> Response[str]:
     saved = {"Content-Disposition": 'attachment; filename="ecr-rescan.csv"'}
-    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", summary_csv.to_csv(summary), headers=saved | headers)
+    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", as_csv.to_csv(summary), headers=saved | headers)
 
 
 def _page(links: Links, configuration_id: str | None) -> Response[str]:
@@ -186,8 +194,8 @@ def _page(links: Links, configuration_id: str | None) -> Response[str]:
     headers = dashboard.headers() | {"Vary": "Accept"}
     if media_type == CSV:
         after = _after(pages.SUMMARY_CURSOR)
-        part, last = pages.page_of_summary(summary, after=after, limit=pages.LARGEST_PAGE)
-        return _csv(part, headers | _link(links.here, last, pages.LARGEST_PAGE))
+        part, last = pages.page_of_summary(summary, as_csv.size, after=after, limit=pages.LARGEST_PAGE)
+        return _csv(part, headers | _link(_next(links.here, last, format="csv", token=links.token)))
     found = service.where(query.cve, at=now, configuration_id=configuration_id) if query.cve else None
-    page = Page(summary, service.history(summary), found, query, links, DAYS)
+    page = Page(summary, service.history(summary), found, query, links, DAYS, pages.beginnings(summary, as_csv.size))
     return Response(HTTPStatus.OK, dashboard.HTML, to_html(page, dashboard.style()), headers=headers)

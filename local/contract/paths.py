@@ -9,6 +9,7 @@ from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, S
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.summary import COVERAGE
+from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
 from local.contract.schemas import UUID, Schema, listed, ref, text
@@ -170,18 +171,21 @@ def _revoke(parameters: list[Schema]) -> Operation:
 
 def _summary(title: str, parameters: list[Schema], *more: str) -> Operation:
     content = _json(ref("Summary")) | {summary.TEXT: {"schema": text()}, summary.CSV: {"schema": text()}}
-    limit = _LIMIT | {"maximum": pages.LARGEST_PAGE, "default": pages.LARGEST_PAGE}
+    limit = _LIMIT | {"maximum": pages.LARGEST_PAGE}
+    default = f"by default {summary.LIMITS[JSON]:,} in JSON and {summary.LIMITS[summary.CSV]:,} otherwise"
     asked = [
         *parameters,
         _parameter("format", text(enum=list(summary.FORMATS)), "Wins over Accept."),
-        _parameter("limit", limit, "Images on a page, at most; a page also ends where it would be too large."),
+        _parameter(
+            "limit", limit, f"Images on a page, at most, {default}; a page also ends where it would be too large."
+        ),
         _AFTER,
     ]
     return _operation(title, {"200": _answer("What is recorded.", content, _NEXT)}, ("400", "406", *more), asked)
 
 
 def _where() -> Operation:
-    limit = _LIMIT | {"maximum": pages.LARGEST_PAGE, "default": pages.LARGEST_PAGE}
+    limit = _LIMIT | {"maximum": pages.LARGEST_PAGE, "default": summary.LIMITS[JSON]}
     named = text(minLength=1, maxLength=summary.LONGEST_VULNERABILITY, pattern="^[!-.0-~][ -.0-~]*$")
     asked = [
         _parameter("id", named, "Such as CVE-2026-1234, in any letter case.", "path", required=True),

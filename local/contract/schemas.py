@@ -15,6 +15,8 @@ from ecr_rescan.runtime import api
 
 Schema = dict[str, Any]
 
+_JSON_TYPES: dict[type, str] = {str: "string", dict: "object", list: "array"}
+
 UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -113,7 +115,10 @@ def schemas() -> dict[str, Schema]:
         "description": nullable(text()),
     }
     stored = {"id": ID, "created": MOMENT, "updated": MOMENT, **answered, "feed_url": text(format="uri")}
-    told = {"type": "string", "description": "Filled in by the service; what is sent is ignored."}
+    told = {
+        name: {"type": [_JSON_TYPES[kind], "null"], "description": "Filled in by the service; what is sent is ignored."}
+        for name, kind in configuration.ANSWERED.items()
+    }
     counts = _by(Severity, whole(), description="Findings by severity, every severity named.")
     coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
     changes = _by(WINDOWS, _by(KINDS, whole()))
@@ -142,8 +147,8 @@ def schemas() -> dict[str, Schema]:
         ),
         "Suppression": closed(_suppression(tagged), optional=("package", "tags", "until")),
         "ConfigurationToSet": closed(
-            to_set | dict.fromkeys(("id", "created", "updated", "feed_url"), told),
-            optional=tuple({*to_set, "id", "created", "updated", "feed_url"} - set(required)),
+            to_set | told,
+            optional=tuple({*to_set, *told} - set(required)),
             description="What may be sent. What an answer adds may be sent back.",
         ),
         "Configuration": closed(stored),
@@ -266,6 +271,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
             "repositories_searched": whole(),
             "repositories_affected": whole(),
             "images_affected": whole(),
+            "coverage": ref("Coverage"),
             "places": listed(
                 closed(
                     {

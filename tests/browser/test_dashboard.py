@@ -102,8 +102,38 @@ def test_it_fits_the_width(page: Tab) -> None:
     assert page.value("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_text_is_told_from_its_ground(page: Tab) -> None:
-    """A contrast of at least 4.5 for every text, by WCAG 2's formula."""
+def test_the_plots_texts_are_whole_and_apart(page: Tab) -> None:
+    """Within the card, none over another, and large enough to be read, on a phone too."""
+    boxes = page.value(
+        "[...document.querySelectorAll('svg.plot text')].map(each => each.getBoundingClientRect())"
+        ".map(box => [box.left, box.top, box.right, box.bottom])"
+    )
+    left, right = page.value(
+        "(() => { const card = document.querySelector('svg.plot').closest('.card').getBoundingClientRect();"
+        "return [card.left, card.right]; })()"
+    )
+    assert len(boxes) == 10
+    for one in boxes:
+        assert left < one[0] < one[2] < right
+        assert one[3] - one[1] >= 10
+        others = [other for other in boxes if other is not one]
+        assert not [
+            other
+            for other in others
+            if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        ]
+
+
+def test_a_table_is_one_on_a_phone_too(page: Tab) -> None:
+    """Stacked rows keep their roles, their headings and their captions."""
+    roles = [role for role, _ in page.accessible()]
+    assert roles.count("table") == roles.count("caption") == 3
+    assert roles.count("rowheader") >= 10
+    assert roles.count("columnheader") == 15
+
+
+def test_what_is_seen_is_told_from_its_ground(page: Tab) -> None:
+    """A contrast of at least 4.5 for every text, and of 3 for fields and charts, by WCAG 2's formula."""
     script = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
     assert page.value(script) == []
 

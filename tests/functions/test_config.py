@@ -173,6 +173,16 @@ def test_bodies_that_are_no_configuration_are_400(body: str, bucket: Any) -> Non
     assert stored_keys(bucket) == set()
 
 
+def test_a_member_given_twice_is_400(bucket: Any) -> None:
+    """Also within the body: readers of JSON differ in which of them they take."""
+    body = json.dumps(LEAST | {"ignore": [{"vulnerability": "CVE-1", "reason": "r"}]})
+    for twice in (body.replace("{", '{"region": "eu-west-1", ', 1), body.replace("[{", '[{"reason": "x", ', 1)):
+        reply = call("POST", "/configs", twice)
+        assert problem(reply) == (400, "InvalidRequest")
+        assert "twice" in reply.json()["error"]["message"]
+    assert stored_keys(bucket) == set()
+
+
 def test_faults_are_listed_by_field() -> None:
     """All at once, in ``details``."""
     reply = call("POST", "/configs", {"region": 1, "registry": "x", "repository": "", "colour": 1})

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -148,7 +149,7 @@ def test_the_page_keeps_to_itself(s3: Any) -> None:
     for _, attributes in made.found:
         for name in ("href", "action", "src"):
             value = attributes.get(name) or "/"
-            assert value.startswith(("/v1/dashboard", "#", "data:image/svg+xml,", "/")), value
+            assert re.match("/v1/dashboard|#|data:image/svg|/$", value), value
 
 
 def test_what_the_page_says(s3: Any) -> None:
@@ -251,6 +252,35 @@ def test_the_page_as_csv(s3: Any) -> None:
     assert get("/dashboard", query={"token": token(s3)}, headers={"Accept": "image/png"}).status == 406
 
 
+def test_the_pages_csv_comes_in_parts_that_open(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page links to each of them, and each to the next; no part is cut off without a word."""
+    monkeypatch.setattr("ecr_rescan.core.summary.pages._LARGEST_BYTES", 1_100)
+    links = [attributes["href"] or "" for attributes in page(s3).of("a")]
+    parts = [link for link in links if "format=csv" in link]
+    assert len(parts) == 2
+    seen = []
+    for link in parts:
+        reply = get("/dashboard", query=dict(parse_qsl(urlsplit(link).query)))
+        seen += [row["repository"] + row["tags"] for row in csv.DictReader(io.StringIO(reply.body))]
+    assert seen == ["team/app1", "team/app2", "team/web1", "team/web2"]
+    first = get("/dashboard", query=dict(parse_qsl(urlsplit(parts[0]).query)))
+    following = re.fullmatch(r'<https://[^/]*(/v1/dashboard\?[^>]*)>; rel="next"', first.headers["link"])
+    assert following is not None
+    assert sorted(parse_qsl(urlsplit(following[1]).query)) == sorted(parse_qsl(urlsplit(parts[1]).query))
+    basic = base64.b64encode(f":{token(s3)}".encode()).decode()
+    unasked = get("/dashboard", query={"format": "csv"}, headers={"Authorization": f"Basic {basic}"})
+    assert "token" not in unasked.headers["link"]
+
+
+def test_a_report_that_goes_on_says_so(s3: Any) -> None:
+    """A person who reads it sees no headers."""
+    first = get("/summary", query={"format": "text", "limit": "2"})
+    link = re.fullmatch('<(.*)>; rel="next"', first.headers["link"])
+    assert link is not None
+    assert first.body.endswith(f"\n\nMore images follow: {link[1]}\n")
+    assert "More images" not in get("/summary", query={"format": "text"}).body
+
+
 def test_metrics(s3: Any) -> None:
     """As Prometheus takes them."""
     reply = get("/metrics", query={"token": token(s3)})
@@ -269,7 +299,10 @@ def test_where_a_vulnerability_is(s3: Any) -> None:
     assert (body["repositories_affected"], body["images_affected"], body["repositories_searched"]) == (2, 2, 2)
     assert [place["repository"] for place in body["places"]] == ["team/app", "team/web"]
     assert [place["configurations"] for place in body["places"]] == [[ONE.id], [OTHER.id]]
-    assert where("CVE-1999-1").json()["places"] == []
+    nowhere = where("CVE-1999-1").json()
+    assert nowhere["places"] == []
+    # Half of the images were never scanned: nobody knows whether they have it.
+    assert [nowhere["coverage"][name] for name in ("selected", "scanned_24h", "never")] == [4, 2, 2]
 
 
 def test_places_are_paged(s3: Any) -> None:

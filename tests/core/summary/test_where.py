@@ -79,6 +79,17 @@ def test_where_it_was() -> None:
     assert to_wire(found, [], first=False)["past"] == []
 
 
+def test_where_it_was_is_told_to_those_that_selected_it() -> None:
+    """A configuration of other tags, whose page its own token opens, is not told of these."""
+    document = findings(("1",), {})
+    closed = Closing(NOW, "fixed", HIGH, ("dev-1",))
+    document.findings[KEY] = Finding(NOW, NOW, openings=[Opening(NOW, closed=closed)])
+    everybody, production = configuration(1), configuration(2, tags=("prod*",))
+    assert where(KEY[0], [production], [document], (), at=NOW).past == ()
+    (past,) = where(KEY[0], [everybody, production], [document], (), at=NOW).past
+    assert past.configurations == (everybody.id,)
+
+
 def test_nowhere_and_nothing_searched_are_told_apart() -> None:
     """Nothing found where nothing has a result says nothing."""
     empty = findings(("1",), {})

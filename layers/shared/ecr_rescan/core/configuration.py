@@ -31,7 +31,7 @@ _SETTABLE = (
     "description",
 )
 # What answers add to a configuration. A person who sends an answer back, edited, means the rest of it.
-_ANSWERED: dict[str, type] = {
+ANSWERED: dict[str, type] = {
     "id": str,
     "created": str,
     "updated": str,
@@ -254,8 +254,8 @@ def _read(
     )
     if role_arn and registry and (role := ROLE_ARN.fullmatch(role_arn)) and role[1] != registry:
         checks.fault("role_arn", f"must be a role of the registry's own account, {registry}")
-    checks.only((*_SETTABLE, *_ANSWERED, *more))
-    for name, kind in _ANSWERED.items():
+    checks.only((*_SETTABLE, *ANSWERED, *more))
+    for name, kind in ANSWERED.items():
         if not isinstance(body.get(name), kind | None):
             checks.fault(name, "is set by the service; leave it out")
     if isinstance(named := body.get("id"), str) and named != id:

@@ -177,7 +177,7 @@ def read_json(event: APIGatewayProxyEvent) -> object:
     """The JSON in a request's body.
 
     Raises:
-        InvalidRequestError: it is empty or no JSON.
+        InvalidRequestError: it is empty or no JSON, or an object in it has a member twice.
         HttpError: 413, it is over 256 KiB.
     """
     body = _body(event)
@@ -187,7 +187,9 @@ def read_json(event: APIGatewayProxyEvent) -> object:
     if not body.strip():
         raise InvalidRequestError("the body is empty; send a JSON object")
     try:
-        value: object = json.loads(body, parse_constant=_refuse_constant)
+        value: object = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_members)
+    except InvalidRequestError:
+        raise
     except (ValueError, RecursionError) as error:
         problem = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be decoded"
         raise InvalidRequestError(f"the body is not JSON: {problem}") from error
@@ -262,7 +264,8 @@ def choose_media_type(accept: str | None, offered: tuple[str, ...]) -> str:
     weights = {media_type: _weight(accept, media_type) for media_type in offered} if accept else {}
     best = max(offered, key=lambda media_type: weights.get(media_type, 1.0))
     if weights.get(best, 1.0) <= 0:
-        raise HttpError(HTTPStatus.NOT_ACCEPTABLE, "NotAcceptable", f"This path answers {', '.join(offered)}.")
+        message = f"This path answers {', '.join(offered)}."
+        raise HttpError(HTTPStatus.NOT_ACCEPTABLE, "NotAcceptable", message, headers={"Vary": "Accept"})
     return best
 
 
@@ -314,8 +317,18 @@ def _body(event: APIGatewayProxyEvent) -> bytes:
         raise InvalidRequestError("the body is not base64, although it is said to be") from error
 
 
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        # RFC 8259, section 4: what is meant by it nobody can know.
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequestError(f"the body has {twice[:64]!r} twice in one object")
+    return members
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise InvalidRequestError(f"the body is not JSON: {name} is no value of it")
 
 
 def _segments(path: str) -> list[str]:

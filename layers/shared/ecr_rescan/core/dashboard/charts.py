@@ -18,8 +18,8 @@ DRAWN = ("critical", "high", "medium", "low", "unrated")
 """What bars and columns are made of: the informational ones would often hide all others."""
 
 _BAR_WIDTH, _BAR_HEIGHT = 240, 12
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 24
-_WIDTH, _HEIGHT = 860, 240
+_HEIGHT, _TOP, _BOTTOM = 240, 10, 24
+_THINNEST = 1.5
 _STEPS = 4
 
 
@@ -40,7 +40,7 @@ def drawn(counts: Counts) -> list[tuple[str, int]]:
 
 def in_words(counts: Counts) -> str:
     """``2 critical, 5 high``, or ``no findings``."""
-    return ", ".join(f"{number} {name.lower()}" for _, name, number in parts(counts)) or "no findings"
+    return ", ".join(f"{number:,} {name.lower()}" for _, name, number in parts(counts)) or "no findings"
 
 
 def bar(segments: Sequence[tuple[str, int]], *, most: int, label: str) -> Html:
@@ -64,22 +64,25 @@ def bar(segments: Sequence[tuple[str, int]], *, most: int, label: str) -> Html:
 
 
 def plot(days: Sequence[tuple[date, Counts | None]]) -> Html:
-    """A column for each day, the most severe at its foot; a day of which nothing is known is a gap, not a zero."""
+    """A column for each day, the most severe at its foot; a day of which nothing is known is a gap, not a zero.
+
+    Across, everything is in per cent, so that a narrow window squeezes the columns and leaves height and text alone.
+    The numbers stand left of the drawing, in the padding that the style sheet gives it.
+    """
     totals = [sum(number for _, number in drawn(counts)) for _, counts in days if counts]
     highest = _round_up(max(totals, default=0))
-    step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(days))
+    step = 100 / max(1, len(days))
     shapes = [*_grid(highest)]
     for place, (day, counts) in enumerate(days):
-        x = _LEFT + place * step
-        shapes.append(_column(x, step, day, counts, highest))
+        shapes.append(_column(place * step, step, day, counts, highest))
         if place % 7 == (len(days) - 1) % 7:
-            label = tag("text", f"{day:%b} {day.day}", x=_number(x + step / 2), y=_HEIGHT - 6, class_="tick middle")
-            shapes.append(label)
+            x = _percent((place + 0.5) * step)
+            shapes.append(tag("text", f"{day:%b} {day.day}", x=x, y=_HEIGHT - 6, class_="tick middle"))
     return tag(
         "svg",
         tag("title", "Open findings by severity on each of the last days"),
         shapes,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        height=_HEIGHT,
         role="img",
         aria_labelledby="plot-heading",
         class_="plot",
@@ -89,32 +92,24 @@ def plot(days: Sequence[tuple[date, Counts | None]]) -> Html:
 def _grid(highest: int) -> Iterator[Html]:
     for step in range(_STEPS + 1):
         value = highest * step / _STEPS
-        y = _number(_y(value, highest))
-        yield tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
-        yield tag("text", f"{value:,.0f}", x=_LEFT - 8, y=_number(_y(value, highest) + 4), class_="tick end")
+        y = _y(value, highest)
+        yield tag("line", x1=0, x2="100%", y1=_number(y), y2=_number(y), class_="grid")
+        yield tag("text", f"{value:,.0f}", x=-8, y=_number(y + 4), class_="tick end")
 
 
 def _column(x: float, step: float, day: date, counts: Counts | None, highest: int) -> Html:
+    across = {"x": _percent(x + step * 0.07), "width": _percent(step * 0.86)}
     if counts is None:
         title = tag("title", f"{day.isoformat()}: not recorded")
-        y = _HEIGHT - _BOTTOM - 3
-        hole = tag("rect", x=_number(x + 2), y=y, width=_number(step - 4), height=3, class_="hole")
-        return tag("g", title, hole)
+        return tag("g", title, tag("rect", **across, y=_HEIGHT - _BOTTOM - 3, height=3, class_="hole"))
     shapes = []
     below = 0
     for kind, number in drawn(counts):
-        top, foot = _y(below + number, highest), _y(below, highest)
+        foot = _y(below, highest)
         below += number
-        shapes.append(
-            tag(
-                "rect",
-                x=_number(x + 2),
-                y=_number(top),
-                width=_number(step - 4),
-                height=_number(max(0.5, foot - top)),
-                class_=f"s-{kind}",
-            )
-        )
+        # What is there is seen: one critical finding among thousands, too.
+        height = max(_THINNEST, foot - _y(below, highest))
+        shapes.append(tag("rect", **across, y=_number(foot - height), height=_number(height), class_=f"s-{kind}"))
     return tag("g", tag("title", f"{day.isoformat()}: {in_words(counts)}"), shapes)
 
 
@@ -126,9 +121,12 @@ def _number(value: float) -> str:
     return f"{value:.1f}"
 
 
+def _percent(value: float) -> str:
+    return f"{value:.2f}%"
+
+
 def _round_up(value: int) -> int:
-    """The next number that divides well by four."""
-    if value <= _STEPS:
-        return _STEPS
-    size = 10 ** int(math.log10(value))
-    return next(int(size * factor) for factor in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if size * factor >= value)
+    """The next round number that has a whole quarter."""
+    size: int = 10 ** int(math.log10(max(1, value)))
+    rounded = (round(size * factor) for factor in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12))
+    return next(number for number in rounded if number >= value and number % _STEPS == 0)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 
+from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.dashboard.charts import DRAWN, SHOWN, bar, in_words, parts, plot
+from ecr_rescan.core.dashboard.places import Places, distinct_images
 from ecr_rescan.core.dashboard.query import Links
 from ecr_rescan.core.html import Html, tag
 from ecr_rescan.core.severity import Severity
@@ -14,13 +17,14 @@ from ecr_rescan.core.summary.ages import Age
 from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.image_state import ImageState
-from ecr_rescan.core.summary.recent import Change
-from ecr_rescan.core.summary.summary import StateCounts, Summary
+from ecr_rescan.core.summary.recent import KINDS, Change
+from ecr_rescan.core.summary.summary import COVERAGE, Summary
 from ecr_rescan.core.text import enumerated
 
 ENDING_WITHIN = timedelta(days=7)
-_MOST_CHANGES = 15
-_MOST_LISTED = 12
+_MOST_CHANGES = 12
+_MOST_LISTED = 6
+_MOST_EXAMPLES = 3
 
 STATE_NAMES = {
     ImageState.COMPLETE: ("good", "scanned within 24 h"),
@@ -48,12 +52,20 @@ def verdict(summary: Summary) -> str:
         return f"{found} {'finding is' if sum(severe.values()) == 1 else 'findings are'} open{late}."
     fresh, selected = totals.coverage.states.get(ImageState.COMPLETE, 0), totals.coverage.selected
     where = "" if fresh == selected else f" in the {fresh:,} of {selected:,} images with a fresh result"
-    return f"No critical or high finding is open{where}."
+    unrated = totals.counts[Severity.UNDEFINED] + totals.counts[Severity.UNTRIAGED]
+    rest = f", and {unrated:,} {'is' if unrated == 1 else 'are'} unrated" if unrated else ""
+    missing = " Part of the record is missing, though: see what needs care." if _is_partial(summary) else ""
+    return f"No critical or high finding is open{where}{rest}.{missing}"
+
+
+def _is_partial(summary: Summary) -> bool:
+    """Whether something could not be read or reached, so that what is counted is not all there is."""
+    return bool(summary.problems) or any(item.problems for item in summary.configurations)
 
 
 def cards(summary: Summary) -> Html:
     """The three questions."""
-    return tag("div", _fire(summary), _coverage(summary.totals.coverage), _changed(summary), class_="grid3")
+    return tag("div", _fire(summary), _coverage(summary), _changed(summary), class_="grid3")
 
 
 def _card(kind: str, label: str, *children: Html | None) -> Html:
@@ -68,13 +80,14 @@ def _fire(summary: Summary) -> Html:
         )
     severe = counts[Severity.CRITICAL] + counts[Severity.HIGH]
     beyond = sum(age.beyond for age in ages.values())
-    kind = "bad" if counts[Severity.CRITICAL] else "warn" if severe or beyond else "good"
+    kind = "bad" if counts[Severity.CRITICAL] else "warn" if severe or beyond or _is_partial(summary) else "good"
     late = f"{beyond:,} longer open than the days allowed" if beyond else "none longer open than the days allowed"
     number = tag("p", f"{severe:,}", tag("small", "critical and high"), class_="big")
     return _card(kind, "Is anything on fire?", number, tag("p", late, class_="c-bad" if beyond else "soft"))
 
 
-def _coverage(coverage: StateCounts) -> Html:
+def _coverage(summary: Summary) -> Html:
+    coverage = summary.totals.coverage
     selected = coverage.selected
     if not selected:
         return _card("warn", "Is anything not covered?", tag("p", "Nothing is selected", class_="big"))
@@ -85,7 +98,7 @@ def _coverage(coverage: StateCounts) -> Html:
     segments = [
         (kind, coverage.states[state]) for state, (kind, _) in STATE_NAMES.items() if coverage.states.get(state)
     ]
-    kind = "good" if fresh == selected else "warn" if not troubled else "bad"
+    kind = "bad" if troubled else "warn" if fresh < selected or _is_partial(summary) else "good"
     # Rounded down: 100 % is said of all alone.
     percent = tag(
         "p", f"{fresh * 100 // selected} %", tag("small", f"of {selected:,} scanned within 24 h"), class_="big"
@@ -100,28 +113,34 @@ def _coverage(coverage: StateCounts) -> Html:
 
 
 def _changed(summary: Summary) -> Html:
+    title = "What changed?"
+    if summary.totals.counts is None:
+        return _card("warn", title, tag("p", "Unknown", class_="big"), tag("p", "no result yet", class_="soft"))
     day, week = (summary.totals.changes[window] for window in ("last_24h", "last_7d"))
-    came = _came(day)
-    went = f" −{day['resolved']:,}" if day["resolved"] else " 0"
+    came, went = (sum(day.values()) - day["resolved"], day["resolved"])
     number = tag(
-        "p", f"+{came:,}" if came else "0", tag("small", "came,"), went, tag("small", "went in 24 h"), class_="big"
+        "p",
+        f"+{came:,}" if came else "0",
+        tag("small", "came"),
+        f" −{went:,}" if went else " 0",
+        tag("small", "went, in 24 h"),
+        class_="big",
     )
-    note = tag("p", f"+{_came(week):,} and −{week['resolved']:,} in 7 days", class_="soft")
-    return _card("warn" if came else "good", "What changed?", number, note)
+    kinds = ", ".join(f"{week[kind]:,} {kind}" for kind in KINDS if week[kind])
+    return _card("warn" if came else "good", title, number, tag("p", f"In 7 days: {kinds or 'nothing'}", class_="soft"))
 
 
-def _came(changes: Mapping[str, int]) -> int:
-    return sum(number for kind, number in changes.items() if kind != "resolved")
-
-
-def severities(counts: Counts | None, ages: Mapping[Severity, Age], at: datetime) -> Html | None:
+def severities(summary: Summary) -> Html | None:
     """A column for each severity: how many, since when, how many beyond the days allowed."""
+    counts, ages, at = summary.totals.counts, summary.totals.ages, summary.at
     if counts is None:
         return None
     unrated = counts[Severity.UNDEFINED] + counts[Severity.UNTRIAGED]
     columns = [_severity(severity.value, counts[severity], ages.get(severity), at) for severity in SHOWN]
     columns.append(_severity("UNRATED", unrated, None, at))
-    note = tag("small", "each (vulnerability, package) once")
+    # Of several configurations each may ignore what another shows.
+    ignored = summary.configurations[0].suppressed if len(summary.configurations) == 1 else 0
+    note = tag("small", "each (vulnerability, package) once" + (f", {ignored:,} more ignored" if ignored else ""))
     return tag("section", tag("h2", "Open findings", note), tag("div", columns, class_="sev"), class_="card")
 
 
@@ -145,7 +164,7 @@ def _days(age: timedelta) -> str:
 
 
 def trend(snapshots: Iterable[Snapshot], summary: Summary, days: int) -> Html:
-    """The plot of the last days, today as it is now."""
+    """The plot of the last days, and the same numbers as a table."""
     by_day: dict[date, Counter[Severity]] = {}
     for snapshot in snapshots:
         counts = by_day.setdefault(snapshot.day, Counter())
@@ -162,13 +181,11 @@ def trend(snapshots: Iterable[Snapshot], summary: Summary, days: int) -> Html:
     title = tag(
         "h2",
         "Open findings, the last 30 days",
-        tag(
-            "small",
-            "at the start of each day (UTC), by repository, suppressed included, informational only in the table",
-        ),
+        tag("small", "at the start of each day (UTC), by repository, ignored ones included"),
         id="plot-heading",
     )
-    body: Sequence[Html] = (plot(columns), legend(), table)
+    note = tag("p", "Informational findings are in the table alone.", class_="soft note")
+    body: Sequence[Html] = (plot(columns), legend(), note, table)
     if not by_day:
         body = (tag("p", "The first day's counts are written after the first results.", class_="soft"),)
     return tag("section", title, body, class_="card")
@@ -181,7 +198,7 @@ def _table_of_days(columns: Sequence[tuple[date, Counts]]) -> Html:
     for day, counts in reversed(columns):
         numbers = {kind: number for kind, _, number in parts(counts)}
         cells = [tag("td", f"{numbers.get(name, 0):,}", class_="num") for name in names]
-        rows.append(tag("tr", tag("td", day.isoformat()), cells))
+        rows.append(tag("tr", tag("th", day.isoformat(), scope="row"), cells))
     return tag("div", tag("table", tag("thead", heading), tag("tbody", rows)), class_="wide")
 
 
@@ -209,7 +226,8 @@ def newest_changes(summary: Summary, links: Links) -> Html:
     found = sorted(distinct.values(), key=lambda change: -change.at.timestamp())
     title = tag("h2", "Newest changes", tag("small", "the last 7 days"))
     if not found:
-        return tag("section", title, tag("p", "Nothing changed.", class_="soft"), class_="card")
+        nothing = "Nothing changed." if summary.totals.counts is not None else "No image has a result yet."
+        return tag("section", title, tag("p", nothing, class_="soft"), class_="card")
     rows = [_change(change, links) for change in found[:_MOST_CHANGES]]
     more = tag("p", f"and {len(found) - len(rows):,} more", class_="soft") if len(found) > len(rows) else None
     return tag("section", title, tag("ul", rows, class_="plain"), more, class_="card")
@@ -238,14 +256,21 @@ def severity_class(severity: Severity) -> str:
     return severity.value.lower() if severity in SHOWN else "unrated"
 
 
-def care(summary: Summary) -> Html:
+def care(summary: Summary, links: Links) -> Html:
     """What is stale, failing or out of reach, and why; and the suppressions that end or hide nothing."""
-    notes = [*_problems(summary), *_troubled(summary), *_suppressions(summary)]
+    notes = [*_first(_problems(summary)), *_troubled(summary, links), *_first(_suppressions(summary))]
     title = tag("h2", "Needs care")
     if not notes:
         return tag("section", title, tag("p", "Nothing.", class_="soft"), class_="card")
-    more = tag("p", f"and {len(notes) - _MOST_LISTED:,} more", class_="soft") if len(notes) > _MOST_LISTED else None
-    return tag("section", title, tag("ul", notes[:_MOST_LISTED], class_="plain"), more, class_="card")
+    return tag("section", title, tag("ul", notes, class_="plain"), class_="card")
+
+
+def _first(notes: Iterable[Html]) -> Iterator[Html]:
+    """So many that no kind of trouble hides the others, and how many more there are."""
+    left = iter(notes)
+    yield from islice(left, _MOST_LISTED)
+    if more := sum(1 for _ in left):
+        yield tag("li", f"and {more:,} more like these", class_="soft")
 
 
 def _problems(summary: Summary) -> Iterator[Html]:
@@ -255,33 +280,48 @@ def _problems(summary: Summary) -> Iterator[Html]:
         yield tag("li", chip("problem", "warn"), f" {text}")
 
 
-def _troubled(summary: Summary) -> Iterator[Html]:
-    seen = set()
+def _troubled(summary: Summary, links: Links) -> Iterator[Html]:
+    """For each state that is no result how many images are in it, and a few of them with their reasons."""
+    places = Places(summary)
+    found = list(distinct_images(summary))
+    filters = {state: name for name, state in COVERAGE.items()}
     for wanted in (ImageState.FAILED, ImageState.STALE, ImageState.UNSUPPORTED, ImageState.NEVER_SCANNED):
+        images = [(place, image) for place, image in found if image.status.state is wanted]
+        if not images:
+            continue
         kind, name = STATE_NAMES[wanted]
-        for item in summary.configurations:
-            for image in item.images:
-                status = image.status
-                if status.state is not wanted or (image.repository, image.digest, status.manifest) in seen:
-                    continue
-                seen.add((image.repository, image.digest, status.manifest))
-                platform = f" [{status.platform}]" if status.platform else ""
-                named = f"{image.repository}:{image.tags[0]}" if image.tags else image.repository
-                yield tag("li", chip(name, kind), f" {named}{platform}: {status.reason}")
+        examples = []
+        for place, image in images[:_MOST_EXAMPLES]:
+            platform = f" [{image.status.platform}]" if image.status.platform else ""
+            named = f"{image.repository}:{image.tags[0]}" if image.tags else image.repository
+            examples.append(tag("li", f"{named}{platform}{places.suffix(place)}: {image.status.reason}"))
+        link = links.same({"state": filters[wanted]}, "images")
+        number = "1 image" if len(images) == 1 else f"{len(images):,} images"
+        such = " such as" if len(images) > len(examples) else ""
+        yield tag("li", chip(name, kind), " ", tag("a", number, href=link), such, tag("ul", examples, class_="why"))
 
 
 def _suppressions(summary: Summary) -> Iterator[Html]:
     today = summary.at.date()
+    several = len(summary.configurations) > 1
     for item in summary.configurations:
+        of = f" ({title_of(item.configuration)})" if several else ""
         for suppression, hidden in item.ignoring:
             what = suppression.vulnerability + (f" in {suppression.package}" if suppression.package else "")
             if suppression.until is not None and suppression.until - today <= ENDING_WITHIN:
                 ends = f"is ignored until {suppression.until}, then {hidden:,} findings show again"
-                yield tag("li", chip("ends soon", "warn"), f" {what} {ends}: {suppression.reason}")
+                yield tag("li", chip("ends soon", "warn"), f" {what} {ends}: {suppression.reason}{of}")
             elif not hidden and item.counts is not None:
                 yield tag(
-                    "li", chip("hides nothing", "neutral"), f" {what} is ignored, and not found: {suppression.reason}"
+                    "li",
+                    chip("hides nothing", "neutral"),
+                    f" {what} is ignored, and not found: {suppression.reason}{of}",
                 )
+
+
+def title_of(configuration: ScanConfiguration) -> str:
+    """What people call a configuration."""
+    return configuration.description or enumerated(configuration.repository)
 
 
 def words(counts: Counts | None) -> str:

@@ -13,7 +13,6 @@ from ecr_rescan.core.html import Html, raw, tag
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.summary.where import Whereabouts
-from ecr_rescan.core.text import enumerated
 
 _ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' fill='#0b5cad'/>"
@@ -25,7 +24,8 @@ _ICON = (
 class Page:
     """What a page of the dashboard is made from.
 
-    ``found``: where the vulnerability is that was asked for. ``days``: how many the plot shows.
+    ``found``: where the vulnerability is that was asked for. ``days``: how many the plot shows. ``csv_parts``: where
+    each part of the table begins that is small enough for one answer, the first with nothing.
     """
 
     summary: Summary
@@ -34,6 +34,7 @@ class Page:
     query: PageQuery
     links: Links
     days: int
+    csv_parts: Sequence[str]
 
 
 def to_html(page: Page, style: str) -> str:
@@ -61,7 +62,7 @@ def _title(page: Page) -> str:
     if not items:
         return "Configuration"
     one = items[0].configuration
-    return one.description or enumerated(one.repository)
+    return page_overview.title_of(one)
 
 
 def _header(page: Page) -> Html:
@@ -94,14 +95,17 @@ def _header(page: Page) -> Html:
 def _main(page: Page, title: str) -> list[Html | None]:
     summary, query, links = page.summary, page.query, page.links
     several = links.here == "/dashboard"
+    up = None if several or not links.everything else tag("a", "All configurations", href=links.to("/dashboard"))
     return [
+        None if up is None else tag("nav", up, aria_label="Up", class_="up"),
         tag("h1", title),
+        None if several else page_tables.selection(summary),
         tag("p", page_overview.verdict(summary), class_="verdict"),
-        None if page.found is None else page_tables.whereabouts(page.found, links),
+        None if page.found is None else page_tables.whereabouts(page.found, summary, links),
         page_overview.cards(summary),
-        page_overview.severities(summary.totals.counts, summary.totals.ages, summary.at),
+        page_overview.severities(summary),
         page_overview.trend(page.history, summary, page.days),
-        tag("div", page_overview.newest_changes(summary, links), page_overview.care(summary), class_="grid2"),
+        tag("div", page_overview.newest_changes(summary, links), page_overview.care(summary, links), class_="grid2"),
         page_tables.repositories(summary, query, links),
         page_tables.configurations(summary, links) if several else None,
         page_tables.images(summary, query, links),
@@ -109,5 +113,16 @@ def _main(page: Page, title: str) -> list[Html | None]:
 
 
 def _footer(page: Page) -> Html:
-    table = tag("a", "This page's images as CSV", href=page.links.to(page.links.here, {"format": "csv"}))
-    return tag("footer", tag("p", table, ". Counted from what is recorded: this page calls nobody."))
+    beginnings = page.csv_parts
+    links = [
+        tag("a", name, href=page.links.to(page.links.here, {"format": "csv"} | ({"after": after} if after else {})))
+        for name, after in zip(_names_of_parts(len(beginnings)), beginnings, strict=True)
+    ]
+    spaced = [part for link in links for part in (" ", link)]
+    return tag(
+        "footer", tag("p", "All images as CSV:", spaced, ". Counted from what is recorded: this page calls nobody.")
+    )
+
+
+def _names_of_parts(number: int) -> list[str]:
+    return ["one file"] if number == 1 else [f"part {place + 1} of {number}" for place in range(number)]

@@ -6,25 +6,48 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from ecr_rescan.core.dashboard.charts import bar, drawn, in_words
-from ecr_rescan.core.dashboard.overview import STATE_NAMES, chip, severity_class, words
+from ecr_rescan.core.dashboard.overview import STATE_NAMES, chip, severity_class, title_of, words
+from ecr_rescan.core.dashboard.places import Places, distinct_images, weight
 from ecr_rescan.core.dashboard.query import SORTS, Links, PageQuery
 from ecr_rescan.core.html import Html, tag
-from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.severity import ORDER, RATED, Severity
 from ecr_rescan.core.summary.gathered import Counts
-from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, Summary
+from ecr_rescan.core.summary.image_state import ImageState
+from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, RepositoryId, Summary
 from ecr_rescan.core.summary.where import Past, Place, Whereabouts
 from ecr_rescan.core.text import enumerated
 
 IMAGES_ON_A_PAGE = 50
 _MOST_REPOSITORIES = 40
-_MOST_PLACES = 200
+_MOST_PLACES = 100
+_NOTHING = dict.fromkeys(Severity, 0)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
-def _table(heading: Iterable[tuple[str, str]], rows: Iterable[Html], caption: str) -> Html:
-    cells = [tag("th", text, scope="col", class_=kind or None) for text, kind in heading]
-    made = tag("table", tag("caption", caption), tag("thead", tag("tr", cells)), tag("tbody", rows), class_="stack")
+def _table(heading: Iterable[Html], rows: Iterable[Html], caption: str) -> Html:
+    made = tag("table", tag("caption", caption), tag("thead", tag("tr", heading)), tag("tbody", rows), class_="stack")
     return tag("div", made, class_="wide")
+
+
+def _column(text: str, kind: str = "") -> Html:
+    return tag("th", text, scope="col", class_=kind or None)
+
+
+def _named(*children: Html | str | None) -> Html:
+    """The first cell of a row, which says what the row is about."""
+    return tag("th", children, scope="row")
+
+
+def selection(summary: Summary) -> Html | None:
+    """What a configuration selects and shows, in a line."""
+    if not summary.configurations:
+        return None
+    one = summary.configurations[0].configuration
+    said = [f"{enumerated(one.repository)} in {one.registry}, {one.region}"]
+    said += [f"tags {enumerated(one.tags)}"] if one.tags else []
+    said += [f"the newest {one.newest} of each repository"] if one.newest else []
+    said += [f"{one.severity.lower()} or worse"] if one.severity else []
+    return tag("p", "; ".join(said), class_="soft")
 
 
 def configurations(summary: Summary, links: Links) -> Html:
@@ -34,47 +57,51 @@ def configurations(summary: Summary, links: Links) -> Html:
         one = item.configuration
         selected = item.coverage.selected
         fresh = item.coverage.states.get(COVERAGE["scanned_24h"], 0)
-        title = one.description or enumerated(one.repository)
+        ignored = f", {item.suppressed:,} ignored" if item.suppressed else ""
         rows.append(
             tag(
                 "tr",
-                tag("td", tag("a", title, href=links.to(f"/dashboard/{one.id}"), class_="name")),
-                tag("td", f"{enumerated(one.repository)} in {one.registry}, {one.region}", class_="soft"),
+                _named(tag("a", title_of(one), href=links.to(f"/dashboard/{one.id}"), class_="name")),
+                tag("td", f"{enumerated(one.repository)} in {one.registry}, {one.region}", class_="soft name"),
                 tag("td", f"{fresh:,} of {selected:,} fresh", data_label="Images"),
-                tag("td", words(item.counts), data_label="Open"),
+                tag("td", words(item.counts) + ignored, data_label="Open"),
             )
         )
-    heading = (("Configuration", ""), ("Selects", ""), ("Images", ""), ("Open findings", ""))
+    heading = (_column("Configuration", "w3"), _column("Selects", "w3"), _column("Images"), _column("Open findings"))
     body = _table(heading, rows, f"{len(rows):,} scan configurations") if rows else tag("p", "None yet.", class_="soft")
     return tag("section", tag("h2", "Configurations"), body, class_="card")
 
 
 def repositories(summary: Summary, query: PageQuery, links: Links) -> Html:
     """Bars of open findings, the worst first."""
-    joined: dict[str, Counts] = {}
+    joined: dict[RepositoryId, Counts] = {}
     for item in summary.configurations:
         for name, counts in item.repositories.items():
+            place = (item.configuration.registry, item.configuration.region, name)
             # Two configurations may look at one repository; the one that sees more tells.
-            if name not in joined or _weight(counts) > _weight(joined[name]):
-                joined[name] = counts
-    ordered = sorted(joined.items(), key=lambda pair: (tuple(-number for number in _weight(pair[1])), pair[0]))
+            if place not in joined or weight(counts) > weight(joined[place]):
+                joined[place] = counts
+    ordered = sorted(joined.items(), key=lambda pair: (tuple(-number for number in weight(pair[1])), pair[0]))
     most = max((sum(number for _, number in drawn(counts)) for counts in joined.values()), default=0)
+    places = Places(summary)
     rows = []
-    for name, counts in ordered[:_MOST_REPOSITORIES]:
-        link = links.same(query.changed(q=name), "images")
+    for place, counts in ordered[:_MOST_REPOSITORIES]:
+        link = links.same(query.changed(q=place[2]), "images")
+        numbers = [
+            tag("td", f"{counts[severity]:,}", class_="num", data_label=_short(severity)) for severity in RATED[:4]
+        ]
         rows.append(
             tag(
                 "tr",
-                tag("td", tag("a", name, href=link, class_="name")),
+                _named(tag("a", place[2], href=link, class_="name"), places.suffix(place)),
                 tag("td", bar(drawn(counts), most=most, label=in_words(counts)), class_="barcell"),
-                [
-                    tag("td", f"{counts[severity]:,}", class_="num", data_label=_short(severity))
-                    for severity in RATED[:4]
-                ],
+                numbers,
             )
         )
-    heading = [("Repository", ""), ("By severity", ""), *((_short(severity), "num") for severity in RATED[:4])]
-    caption = f"{len(rows):,} of {len(joined):,} repositories with results, the most severe first"
+    heading = [_column("Repository"), _column("By severity"), *(_column(_short(one), "num") for one in RATED[:4])]
+    without = summary.totals.repositories - len(joined)
+    rest = f"; {without:,} without a result" if without else ""
+    caption = f"{len(rows):,} of {len(joined):,} repositories with results, the most severe first{rest}"
     body = _table(heading, rows, caption) if rows else tag("p", "No repository has a result yet.", class_="soft")
     return tag("section", tag("h2", "Repositories"), body, class_="card")
 
@@ -83,50 +110,36 @@ def _short(severity: Severity) -> str:
     return severity.value.capitalize()
 
 
-def _weight(counts: Counts | None) -> tuple[int, ...]:
-    return tuple((counts or {}).get(severity, 0) for severity in Severity)
-
-
 def images(summary: Summary, query: PageQuery, links: Links) -> Html:
     """The selected images, filtered and sorted as asked, a page of them."""
-    found = [image for image in _distinct(summary) if _fits(image, query)]
-    found.sort(key=lambda image: _order(image, query.sort))
+    places = Places(summary)
+    everything = list(distinct_images(summary))
+    found = [row for row in everything if _fits(row[1], query)]
+    found.sort(key=lambda row: _order(row[0], row[1], query.sort))
     last = max(1, -(-len(found) // IMAGES_ON_A_PAGE))
     number = min(query.page, last)
-    shown = found[(number - 1) * IMAGES_ON_A_PAGE : number * IMAGES_ON_A_PAGE]
     heading = [
-        _sortable("Image", "repository", query, links),
-        tag("th", "State", scope="col"),
+        _sortable("Image", "repository", query, links, "w3"),
+        _column("State", "w3"),
         _sortable("Findings", "findings", query, links),
         _sortable("Scanned", "scanned", query, links),
         _sortable("Pushed", "pushed", query, links),
     ]
-    caption = tag("caption", f"{len(found):,} images, page {number:,} of {last:,}")
-    rows = [_image(image) for image in shown]
-    made = tag("table", caption, tag("thead", tag("tr", heading)), tag("tbody", rows), class_="stack")
+    of = f" of {len(everything):,}" if len(found) < len(everything) else ""
+    caption = f"{len(found):,}{of} images, page {number:,} of {last:,}"
+    shown = found[(number - 1) * IMAGES_ON_A_PAGE : number * IMAGES_ON_A_PAGE]
+    rows = [_image(image, places.suffix(place)) for place, image in shown]
     pages = tag("nav", _pages(query, links, number, last), class_="pages", aria_label="Pages of images")
-    body = tag("div", made, class_="wide") if rows else tag("p", "No image fits.", class_="soft")
+    nothing = "No image fits." if everything else "No image is selected."
     return tag(
         "section",
         tag("h2", "Images"),
         _filter(query, links),
-        body,
+        _table(heading, rows, caption) if rows else tag("p", nothing, class_="soft"),
         pages if last > 1 else None,
         class_="card",
         id="images",
     )
-
-
-def _distinct(summary: Summary) -> Iterable[ImageSummary]:
-    seen: dict[tuple[str, ...], ImageSummary] = {}
-    for item in summary.configurations:
-        one = item.configuration
-        for image in item.images:
-            place = (one.registry, one.region, image.repository, image.digest, image.status.manifest or "")
-            before = seen.get(place)
-            if before is None or _weight(image.counts) > _weight(before.counts):
-                seen[place] = image
-    return seen.values()
 
 
 def _fits(image: ImageSummary, query: PageQuery) -> bool:
@@ -139,35 +152,36 @@ def _fits(image: ImageSummary, query: PageQuery) -> bool:
     return any(number and severity.reaches(query.severity) for severity, number in (image.counts or {}).items())
 
 
-def _order(image: ImageSummary, sort: str) -> tuple[object, ...]:
-    name = (image.repository, image.tags, image.status.platform or "", image.digest)
+def _order(place: RepositoryId, image: ImageSummary, sort: str) -> tuple[object, ...]:
+    name = (image.repository, image.tags, image.status.platform or "", image.digest, place)
     if sort == "repository":
         return name
     if sort == "scanned":
-        return ((image.status.scanned_at or _FIRST).timestamp() if image.status.scanned_at else 0.0, *name)
+        return (image.status.scanned_at or _FIRST, *name)
     if sort == "pushed":
         return (-image.pushed_at.timestamp(), *name)
-    return (tuple(-number for number in _weight(image.counts)), *name)
+    # Of nothing found and nothing known, the latter is the worse news.
+    return (tuple(-number for number in weight(image.counts) or weight(_NOTHING)), image.counts is not None, *name)
 
 
-def _sortable(text: str, sort: str, query: PageQuery, links: Links) -> Html:
+def _sortable(text: str, sort: str, query: PageQuery, links: Links, kind: str = "") -> Html:
     chosen = query.sort == sort
     direction = "descending" if sort in ("findings", "pushed") else "ascending"
     link = tag("a", text, href=links.same(query.changed(sort=sort), "images"))
-    return tag("th", link, scope="col", aria_sort=direction if chosen else None)
+    return tag("th", link, scope="col", aria_sort=direction if chosen else None, class_=kind or None)
 
 
-def _image(image: ImageSummary) -> Html:
+def _image(image: ImageSummary, suffix: str) -> Html:
     status = image.status
     kind, name = STATE_NAMES[status.state]
-    where = tag("div", image.repository, ":", enumerated(image.tags), class_="name")
+    where = tag("div", image.repository, ":", enumerated(image.tags), suffix, class_="name")
     about = " ".join(part for part in (status.platform, image.digest[:19]) if part)
     ignored = f", {image.suppressed:,} ignored" if image.suppressed else ""
     return tag(
         "tr",
-        tag("td", where, tag("div", about, class_="soft mono")),
+        _named(where, tag("div", about, class_="soft mono")),
         tag("td", chip(name, kind), tag("div", status.reason, class_="soft")),
-        tag("td", words(image.counts) + ignored, data_label="Findings"),
+        tag("td", words(image.counts) + ignored, data_label="Findings", class_="counts"),
         tag("td", _when(status.scanned_at), data_label="Scanned", class_="soft when"),
         tag("td", _when(image.pushed_at), data_label="Pushed", class_="soft when"),
     )
@@ -192,6 +206,7 @@ def _filter(query: PageQuery, links: Links) -> Html:
         tag("label", "Findings", tag("select", options(query.severity or "", least), name="severity")),
         tag("label", "Order", tag("select", options(query.sort, SORTS.items()), name="sort")),
         tag("button", "Show", type="submit"),
+        tag("a", "Show all", href=links.same({}, "images")) if query.q or query.state or query.severity else None,
         action=f"{links.base}{links.here}#images",
         method="get",
         class_="filter",
@@ -210,53 +225,80 @@ def _pages(query: PageQuery, links: Links, number: int, last: int) -> Iterator[H
         yield tag("a", "Next", href=links.same(query.changed(page=number + 1), "images"), rel="next")
 
 
-def whereabouts(found: Whereabouts, links: Links) -> Html:
+def whereabouts(found: Whereabouts, summary: Summary, links: Links) -> Html:
     """Where the vulnerability is that was asked for, and where it was."""
     title = tag("h2", f"Where is {found.vulnerability}?", id="where")
-    repositories_ = {(place.registry, place.region, place.repository) for place in found.places}
-    digests = {(place.registry, place.region, place.repository, place.digest) for place in found.places}
+    digests = {(*_repository(place), place.digest) for place in found.places}
     searched = f"among {found.searched:,} repositories with results"
     if found.places:
-        sentence = f"In {len(digests):,} images of {len(repositories_):,} repositories, {searched}."
+        sentence = f"In {len(digests):,} images of {len({*map(_repository, found.places)}):,} repositories, {searched}."
     else:
         sentence = (
             f"Found nowhere {searched}." if found.searched else "No repository has a result yet, so nobody knows."
         )
+    coverage = summary.totals.coverage
+    unknown = coverage.selected - coverage.states.get(ImageState.COMPLETE, 0)
+    caution = f" {unknown:,} of {coverage.selected:,} images have no fresh result." if unknown else ""
     advisory = tag("a", "Advisory", href=found.uri, rel="noreferrer noopener") if found.uri else None
     close = tag("a", "Close", href=links.to(links.here))
-    heading = [(name, "") for name in ("Image", "Package", "Severity", "Since", "Fixed in")]
     return tag(
         "section",
         title,
-        tag("p", sentence, " ", advisory, " " if advisory else None, close),
-        _table(heading, map(_found, found.places[:_MOST_PLACES]), _of(found.places)) if found.places else None,
+        tag("p", sentence + caution, " ", advisory, " " if advisory else None, close),
+        _places(found.places, Places(summary)),
         _past(found.past),
         class_="card",
     )
 
 
-def _of(places: Sequence[Place]) -> str:
-    return f"{min(len(places), _MOST_PLACES):,} of {len(places):,} places"
+def _repository(place: Place) -> RepositoryId:
+    return place.registry, place.region, place.repository
 
 
-def _found(place: Place) -> Html:
-    about = " ".join(part for part in (place.platform, place.digest[:19]) if part)
-    notes = []
-    if place.suppressed_by:
-        notes.append(chip("ignored", "neutral"))
-    if place.stands_in:
-        notes.append(chip("result of an earlier image", "warn"))
+def _places(found: Sequence[Place], places: Places) -> Html | None:
+    """A line for all images of a repository of which the same is to be told."""
+    if not found:
+        return None
+    alike: dict[tuple[object, ...], list[Place]] = {}
+    for place in found:
+        told = (place.package, place.version, place.severity, place.since, place.fixed_in, place.stands_in)
+        alike.setdefault((*_repository(place), *told, _ignored(place)), []).append(place)
+    groups = sorted(alike.values(), key=lambda group: ORDER[group[0].severity])
+    rows = [_found(group, places) for group in groups[:_MOST_PLACES]]
+    heading = [
+        _column("Repository and images", "w4"),
+        _column("Package", "w2"),
+        *map(_column, ("Severity", "Since", "Fixed in")),
+    ]
+    return _table(heading, rows, f"{len(rows):,} of {len(groups):,} lines, the most severe first")
+
+
+def _ignored(place: Place) -> str:
+    if not place.suppressed_by:
+        return ""
+    return "ignored" if place.suppressed_by == place.configurations else "ignored by some"
+
+
+def _found(group: Sequence[Place], places: Places) -> Html:
+    first = group[0]
+    tags = list(dict.fromkeys(tag_ for place in group for tag_ in place.tags))
+    platforms = sorted({place.platform for place in group if place.platform})
+    notes: list[Html | str] = []
+    if ignored := _ignored(first):
+        notes += [" ", chip(ignored, "neutral")]
+    if first.stands_in:
+        notes += [" ", chip("result of an earlier image", "warn")]
     return tag(
         "tr",
-        tag(
-            "td",
-            tag("div", f"{place.repository}:{enumerated(place.tags)}", class_="name"),
-            tag("div", about, class_="soft mono"),
+        _named(
+            tag("div", first.repository, places.suffix(_repository(first)), class_="name"),
+            tag("div", enumerated(tags), class_="soft"),
+            tag("div", enumerated(platforms), class_="soft mono") if platforms else None,
         ),
-        tag("td", f"{place.package} {place.version}", data_label="Package"),
-        tag("td", chip(place.severity.value.lower(), severity_class(place.severity)), notes),
-        tag("td", _when(place.since), data_label="Since", class_="soft when"),
-        tag("td", place.fixed_in or "not known", data_label="Fixed in"),
+        tag("td", f"{first.package} {first.version}", data_label="Package", class_="name"),
+        tag("td", chip(first.severity.value.lower(), severity_class(first.severity)), notes),
+        tag("td", _when(first.since), data_label="Since", class_="soft when"),
+        tag("td", first.fixed_in or "not known", data_label="Fixed in", class_="name"),
     )
 
 
@@ -271,4 +313,5 @@ def _past(past: Sequence[Past]) -> Html | None:
         )
         for one in past[:_MOST_REPOSITORIES]
     ]
-    return tag("div", tag("h2", "Where it was"), tag("ul", items, class_="plain"))
+    more = tag("p", f"and {len(past) - len(items):,} more", class_="soft") if len(past) > len(items) else None
+    return tag("div", tag("h3", "Where it was"), tag("ul", items, class_="plain"), more)

@@ -6,6 +6,7 @@ import csv
 import io
 
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.pages import Row, carried
 from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Summary
 from ecr_rescan.core.text import clean
 from ecr_rescan.core.times import to_text
@@ -47,6 +48,15 @@ def _line(item: ConfigurationSummary, image: ImageSummary) -> list[str]:
         *(str(counts.get(severity, "")) for severity in Severity),
         "" if image.suppressed is None else str(image.suppressed),
     ]
+
+
+def size(row: Row) -> int:
+    """What a line takes, at most; a configuration has none of its own."""
+    item, image = row
+    if image is None:
+        return 0
+    texts = (item.configuration.owner or "", image.repository, image.status.reason, image.status.platform or "")
+    return 380 + sum(map(carried, texts)) + sum(len(tag) + 1 for tag in image.tags)
 
 
 def _cell(text: str | None) -> str:

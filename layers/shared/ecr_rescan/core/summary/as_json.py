@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.ages import Age
+from ecr_rescan.core.summary.pages import Row, carried
 from ecr_rescan.core.summary.summary import COVERAGE, ConfigurationSummary, ImageSummary, StateCounts, Summary
 from ecr_rescan.core.times import to_text
 
@@ -29,7 +30,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
             "counts": totals.counts,
             "ages": _ages_to_wire(totals.ages, summary.at),
             "changes": totals.changes,
-            "coverage": _coverage_to_wire(totals.coverage),
+            "coverage": coverage_to_wire(totals.coverage),
         },
         "configurations": [_configuration_to_wire(item, summary.at) for item in summary.configurations],
         "problems": [{"key": problem.key, "problem": problem.problem} for problem in summary.problems],
@@ -41,7 +42,7 @@ def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str
     named = ("id", "description", "owner", "registry", "region", "repository", "tags", "newest", "severity")
     return {
         **{name: configuration[name] for name in named},
-        "coverage": _coverage_to_wire(item.coverage),
+        "coverage": coverage_to_wire(item.coverage),
         "counts": item.counts,
         "suppressed": item.suppressed,
         "ages": _ages_to_wire(item.ages, at),
@@ -64,7 +65,8 @@ def _ages_to_wire(ages: Mapping[Severity, Age], at: datetime) -> dict[str, objec
     }
 
 
-def _coverage_to_wire(coverage: StateCounts) -> dict[str, int]:
+def coverage_to_wire(coverage: StateCounts) -> dict[str, int]:
+    """How many images are selected, and how many of them are in each state."""
     return {"selected": coverage.selected} | {name: coverage.states.get(state, 0) for name, state in COVERAGE.items()}
 
 
@@ -84,3 +86,22 @@ def _image_to_wire(image: ImageSummary) -> dict[str, object]:
         "counts": image.counts,
         "suppressed": image.suppressed,
     }
+
+
+def size(row: Row) -> int:
+    """What a configuration or an image takes, at most."""
+    item, image = row
+    if image is not None:
+        # Everything but these is short, or bounded.
+        return 640 + len(image.repository) + carried(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)
+    one = item.configuration
+    listed = (*one.repository, *one.tags, *item.problems)
+    told = 4_000 + carried(one.description or "") + carried(one.owner or "") + sum(carried(text) + 5 for text in listed)
+    return told + sum(
+        200
+        + carried(entry.reason)
+        + carried(entry.vulnerability)
+        + carried(entry.package or "")
+        + sum(map(len, entry.tags))
+        for entry, _ in item.ignoring
+    )

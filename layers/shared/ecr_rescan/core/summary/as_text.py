@@ -7,24 +7,39 @@ from collections.abc import Iterator
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.image_state import ImageState
+from ecr_rescan.core.summary.pages import Row, carried
 from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Summary
 from ecr_rescan.core.text import clean
 
 _LONGEST_LINE = 500
 
 
-def to_text(summary: Summary) -> str:
+def to_text(summary: Summary, *, following: str | None = None) -> str:
     """``Results for REPOSITORY:TAG in REGION:``, then `` CRITICAL: 3`` and so on, or the state in words.
 
     An image without findings says so, and one without a result says why: no block is empty. What could not be read
-    follows at the end.
+    is told at the end, and last of all that this is not all of it.
+
+    Args:
+        following: where the next page is, None on the last one.
     """
     several = len({(item.configuration.registry, item.configuration.region) for item in summary.configurations}) > 1
     blocks = [block for item in summary.configurations for block in _configuration(item, with_registry=several)]
     blocks += [[f"Problem with {problem.key}: {problem.problem}"] for problem in summary.problems]
     if not blocks:
         blocks = [["There are no scan configurations."]]
+    if following is not None:
+        blocks.append([f"More images follow: {following}"])
     return "\n\n".join("\n".join(map(_line, block)) for block in blocks) + "\n"
+
+
+def size(row: Row) -> int:
+    """What the blocks of an image take, at most."""
+    item, image = row
+    if image is None:
+        return sum(carried(problem) + 120 for problem in item.problems)
+    block = 200 + len(image.repository) + carried(image.status.platform or "") + carried(image.status.reason)
+    return sum(block + len(tag) for tag in image.tags)
 
 
 def _line(text: str) -> str:

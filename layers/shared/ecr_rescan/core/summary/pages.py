@@ -12,12 +12,17 @@ from typing import TypeVar
 from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Summary
 
-LARGEST_PAGE = 10_000
-_LARGEST_BYTES = 3_500_000
+LARGEST_PAGE = 20_000
+_FEW = 1_000
+_LARGEST_BYTES = 5_500_000
+"""What the rows of an answer may take of Lambda's 6 MB, in which the answer is a string of JSON."""
 _LONGEST_CURSOR = 2_000
 
 Cursor = tuple[str | int, ...]
 """The place of a row in the order of all rows."""
+
+Row = tuple[ConfigurationSummary, ImageSummary | None]
+"""An image as a configuration has it, or the configuration itself."""
 
 T = TypeVar("T")
 
@@ -56,7 +61,7 @@ def page(
 
     Args:
         rows: in the order of their cursors.
-        size: what a row takes in bytes, at most.
+        size: what a row takes of an answer, at most; see ``carried``.
     """
     taken: list[T] = []
     last: Cursor | None = None
@@ -72,15 +77,27 @@ def page(
     return taken, None
 
 
+def carried(text: str) -> int:
+    """How many bytes a text takes, at most: in JSON, which itself is a string in JSON on its way out of a function."""
+    plain = text.isascii() and '"' not in text and "\\" not in text
+    return len(text) if plain else 14 * len(text)
+
+
 SUMMARY_CURSOR = "ssisss"
 
 
-def page_of_summary(summary: Summary, *, after: Cursor | None, limit: int) -> tuple[Summary, Cursor | None]:
-    """The summary with a part of its images, and with those configurations alone that the part is about."""
-    if after is None and limit >= LARGEST_PAGE and _fits(summary):
+def page_of_summary(
+    summary: Summary, size: Callable[[Row], int], *, after: Cursor | None, limit: int
+) -> tuple[Summary, Cursor | None]:
+    """The summary with a part of its images, and with those configurations alone that the part is about.
+
+    Args:
+        size: what a row takes in the form that is asked for.
+    """
+    if after is None and _rows_of(summary) <= min(limit, _FEW) and _fits(summary, size):
         return summary, None
     rows = ((cursor, row) for item in summary.configurations for cursor, row in _rows(item))
-    taken, last = page(rows, lambda row: _size(row[1]), after=after, limit=limit)
+    taken, last = page(rows, size, after=after, limit=limit)
     images: dict[str, list[ImageSummary]] = {}
     for item, image in taken:
         kept = images.setdefault(item.configuration.id, [])
@@ -94,14 +111,28 @@ def page_of_summary(summary: Summary, *, after: Cursor | None, limit: int) -> tu
     return replace(summary, configurations=configurations), last
 
 
-def _fits(summary: Summary) -> bool:
-    images = sum(len(item.images) for item in summary.configurations)
-    return images + len(summary.configurations) <= 1000 and (
-        sum(_size(image) for item in summary.configurations for image in item.images) < _LARGEST_BYTES
-    )
+def beginnings(summary: Summary, size: Callable[[Row], int]) -> list[str]:
+    """Where each page of the summary begins, the first with nothing."""
+    found = [""]
+    if _rows_of(summary) <= LARGEST_PAGE and _fits(summary, size):
+        return found
+    last: Cursor | None = None
+    while True:
+        last = page_of_summary(summary, size, after=last, limit=LARGEST_PAGE)[1]
+        if last is None:
+            return found
+        found.append(to_text(last))
 
 
-def _rows(item: ConfigurationSummary) -> Iterable[tuple[Cursor, tuple[ConfigurationSummary, ImageSummary | None]]]:
+def _rows_of(summary: Summary) -> int:
+    return sum(len(item.images) + 1 for item in summary.configurations)
+
+
+def _fits(summary: Summary, size: Callable[[Row], int]) -> bool:
+    return sum(size((item, row)) for item in summary.configurations for row in (None, *item.images)) <= _LARGEST_BYTES
+
+
+def _rows(item: ConfigurationSummary) -> Iterable[tuple[Cursor, Row]]:
     """A configuration, and its images in the order that the summary has them: newest first in each repository."""
     yield (item.configuration.id, "", 0, "", "", ""), (item, None)
     for image in item.images:
@@ -109,10 +140,3 @@ def _rows(item: ConfigurationSummary) -> Iterable[tuple[Cursor, tuple[Configurat
         pushed = -int(image.pushed_at.timestamp())
         platform, manifest = status.platform or "", status.manifest or ""
         yield (item.configuration.id, image.repository, pushed, image.digest, platform, manifest), (item, image)
-
-
-def _size(image: ImageSummary | None) -> int:
-    if image is None:
-        return 4_000
-    # Everything but these is short, or bounded.
-    return 560 + len(image.repository) + len(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)

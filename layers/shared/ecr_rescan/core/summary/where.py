@@ -13,7 +13,7 @@ from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import ORDER, Severity
-from ecr_rescan.core.summary.pages import Cursor
+from ecr_rescan.core.summary.pages import Cursor, carried
 from ecr_rescan.core.summary.summary import Problem, names
 from ecr_rescan.core.text import clean, safe_link
 from ecr_rescan.core.times import to_text
@@ -266,7 +266,7 @@ def _past_to_wire(one: Past) -> Mapping[str, object]:
 
 
 def size(place: Place) -> int:
-    """What a place takes in JSON, at most, in bytes."""
+    """What a place takes in JSON, at most."""
     names_of = (place.repository, place.package[:256], place.version[:256], (place.fixed_in or "")[:256])
-    text = sum(len(name) for name in names_of) + sum(len(tag) + 5 for tag in place.tags)
-    return 700 + 2 * text + 50 * (len(place.configurations) + len(place.suppressed_by))
+    text = sum(map(carried, names_of)) + carried(place.platform or "") + sum(len(tag) + 5 for tag in place.tags)
+    return 800 + text + 50 * (len(place.configurations) + len(place.suppressed_by))
