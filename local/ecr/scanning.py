@@ -103,7 +103,10 @@ class Scanner:
             due, _, repository, image = heapq.heappop(self._running)
             scan = image.scans[BASIC]
             scan.due_at = None
-            scan.applied = self._latest_post(repository.name, image, scan.applied)
+            posted = self._latest_post(repository.name, image, scan.applied)
+            if posted is None or "enhancedFindings" not in (posted.body.get("imageScanFindings") or {}):
+                # What Inspector finds is never the result of a basic scan, though it was posted while that ran.
+                scan.applied = posted
             scan.result = _result(image, scan.applied, due)
             if repository.images.get(image.digest) is image:
                 self._emit(self._events.scan(repository.name, image, scan.result))

@@ -13,7 +13,7 @@ from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.summary.image_state import ImageState, statuses
 from local.simulate.content import Key
 from local.simulate.gate import START
-from local.simulate.plan import CALM_START, within
+from local.simulate.plan import CALM_START, OWN, within
 from local.simulate.scans import Broken
 from local.simulate.scene import REGIONS
 from local.simulate.truth import RANK, WINDOW, Place, Scanned, Wish
@@ -128,12 +128,17 @@ def _check_changes(world: World) -> list[Broken]:
             # Whether what an image left behind counts until its successor has a result, this truth can't tell.
             continue
         expected = dict(_expected(world, wish))
+        unknown = _packages_pushed(world, wish, hidden)
+        unheard = _packages_unheard(world, wish)
         keys = {key for config_id, key, _ in told if config_id == wish.id} | expected.keys()
         for key in sorted(keys):
             for rise, (least, most) in enumerate(_numbers(world, wish, expected.get(key, Expected()).openings)):
                 number = told[wish.id, key, bool(rise)]
-                # What Inspector found in the meantime is not in this truth.
-                most += inspected[wish.id, key, bool(rise)] if most else 0
+                # What Inspector found in the meantime is not in this truth; nor what counted until a push was heard of.
+                if most or key[1] in unknown:
+                    most += inspected[wish.id, key, bool(rise)]
+                if key[1] in unheard:
+                    most += 1
                 if least <= number <= most + spare[wish.id, key, bool(rise)]:
                     continue
                 times = [one.at for one in expected.get(key, Expected()).openings]
@@ -143,6 +148,33 @@ def _check_changes(world: World) -> list[Broken]:
                 name = "every change is told" if number < least else "only changes are told, once"
                 broken.append(Broken(name, what_happened, at))
     return broken
+
+
+def _packages_pushed(world: World, wish: Wish, windows: list[tuple[datetime, datetime]]) -> set[str]:
+    """The packages in images that were pushed, or tagged, in these times."""
+    truth = world.truth
+    return {
+        package
+        for place, history in truth.histories.items()
+        if wish.names(place)
+        for digest, at in history.pushed.items()
+        if within(windows, at)
+        for package in truth.builds[digest].packages
+    }
+
+
+def _packages_unheard(world: World, wish: Wish) -> set[str]:
+    """The packages in images whose push event was lost or late: for a while, an earlier image counted."""
+    truth = world.truth
+    about = {(at, name, digest) for at, name, digest, *_ in [*world.lost, *world.late]}
+    return {
+        package
+        for place, history in truth.histories.items()
+        if wish.names(place)
+        for digest, at in history.pushed.items()
+        if (at, place[1], digest) in about
+        for package in truth.builds[digest].packages
+    }
 
 
 def _numbers(world: World, wish: Wish, openings: list[Opening]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -176,7 +208,31 @@ def _is_certain(world: World, wish: Wish, opening: Opening) -> bool:
         return False
     if opening.at < world.truth.histories[opening.place].known_at + timedelta(hours=26):
         return False
-    return not any(begin - slack <= opening.at <= end + timedelta(hours=26) for begin, end in world.troubles.enhanced)
+    # A severity that one of these first results shows is no rise in the others, which follow within the day.
+    after = timedelta(hours=26) if opening.rise else timedelta()
+    return not any(
+        begin - slack <= opening.at <= _settled(world, end) + after for begin, end in world.troubles.enhanced
+    )
+
+
+def _settled(world: World, end: datetime) -> datetime:
+    """When the change back to basic scanning was over: the first basic results of all images are a baseline."""
+    at = end + timedelta(hours=26)
+    for place, history in world.truth.histories.items():
+        if place[0] != OWN:
+            continue
+        before = {
+            manifest
+            for digest, pushed in history.pushed.items()
+            if pushed <= end
+            for manifest in world.truth.builds[digest].manifests
+        }
+        first: dict[str, datetime] = {}
+        for step in history.steps:
+            if isinstance(step, Scanned) and step.at > end and step.digest in before:
+                first.setdefault(step.digest, step.at)
+        at = max([at, *first.values()])
+    return at
 
 
 def _slack(world: World) -> timedelta:

@@ -359,6 +359,21 @@ def test_a_push_that_ecr_scans_itself_costs_no_listing(aws: Service) -> None:
     assert aws.started() == 0
 
 
+def test_a_push_whose_event_was_lost_is_found_by_the_event_of_its_scan(aws: Service) -> None:
+    aws.ecr.create_repository(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True})
+    aws.push("team/app", "1")
+    aws.add("team/app")
+    aws.cycle()
+    listed = len(aws.fake.calls.of("DescribeImages"))
+    aws.faults.add(Fault("events", "ECR Image Action", "lose", times=1))
+    new = aws.push("team/app", "2")
+    aws.advance(minutes=2)
+    aws.drain()
+    aws.cycle(3)
+    assert aws.ledger("team/app").manifests[new].state is ScanState.COMPLETE
+    assert len(aws.fake.calls.of("DescribeImages")) == listed + 1
+
+
 def test_an_index_that_lost_a_platform_says_so_and_keeps_the_other(aws: Service) -> None:
     parts = multi_platform("worker", "1")
     for pushed in parts:

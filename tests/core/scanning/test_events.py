@@ -64,7 +64,7 @@ def action(kind: str, **detail: object) -> dict[str, Any]:
 def test_a_scan_ended(detail_type: str, tags: object, status: str) -> None:
     """Whichever way, with tags and counts or without: ECR is asked what came of it."""
     message = event(detail_type, scan_status=status, image_tags=tags)
-    assert parse(json.dumps(message)) == ScanCompleted(*PLACE, DIGEST, AT)
+    assert parse(json.dumps(message)) == ScanCompleted(*PLACE, DIGEST, AT, is_tagged=bool(tags))
 
 
 def test_an_initial_scan_of_inspector() -> None:

@@ -75,8 +75,10 @@ def test_an_accepted_start_later_than_the_completion_counts() -> None:
         (0, hours(0.25), Action.ASK),
         (1, hours(0.9), Action.WAIT),
         (1, hours(1), Action.ASK),
-        (2, hours(6), Action.ASK),
-        (3, hours(7), Action.WAIT),
+        (2, hours(1.9), Action.WAIT),
+        (2, hours(2), Action.ASK),
+        (6, hours(6), Action.ASK),
+        (7, hours(12), Action.WAIT),
     ],
 )
 def test_an_unseen_result_is_asked_for_ever_more_rarely(asked: int, since: timedelta, action: Action) -> None:
@@ -84,6 +86,27 @@ def test_an_unseen_result_is_asked_for_ever_more_rarely(asked: int, since: timed
     claim(record, NOW - since)
     record.asked, record.asked_at = asked, NOW - hours(1)
     assert decide(record, IMAGE, ScanType.BASIC, NOW) is action
+
+
+@pytest.mark.parametrize("reason", [NoResultReason.FAILED, NoResultReason.NEVER_SCANNED, NoResultReason.EXPIRED])
+def test_what_inspector_could_not_tell_holds_no_basic_scan_up(reason: NoResultReason) -> None:
+    record = scanned(NOW - hours(20))
+    take_no_result(record, NoResult(DIGEST, reason), ScanType.ENHANCED, NOW)
+    assert due_at(record, ScanType.BASIC) == NOW + hours(4) + MARGIN
+    assert decide(record, IMAGE, ScanType.ENHANCED, NOW + hours(5)) is Action.WAIT
+
+
+def test_a_start_whose_result_enhanced_scanning_hid_keeps_its_24_hours() -> None:
+    record = scanned(NOW - hours(25))
+    claim(record, NOW - hours(1))
+    take_result(record, result(NOW, ScanType.ENHANCED), NOW)
+    assert due_at(record, ScanType.BASIC) == NOW + hours(23) + MARGIN
+
+
+def test_an_answer_that_an_image_is_archived_tells_of_no_scan() -> None:
+    record = scanned(NOW - hours(20))
+    take_no_result(record, NoResult(DIGEST, NoResultReason.ARCHIVED), ScanType.BASIC, NOW)
+    assert record.basic_at is None
 
 
 def test_an_older_result_soon_after_the_claim_leaves_it_standing_and_later_ends_it() -> None:

@@ -17,13 +17,14 @@ from ecr_rescan.core.times import from_text, whole_seconds
 
 @dataclass(frozen=True, slots=True)
 class ScanCompleted:
-    """A scan of one image ended, with a result or without."""
+    """A scan of one image ended, with a result or without. ``is_tagged``: it has tags; parts of an index have none."""
 
     registry: str
     region: str
     repository: str
     digest: str
     at: datetime
+    is_tagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,8 @@ def _ask(ask: Mapping[str, object]) -> ResultAsked:
 
 def _scan(event: Mapping[str, object], detail: Mapping[str, object]) -> ScanCompleted:
     registry, region, repository = _place(event, detail)
-    return ScanCompleted(registry, region, repository, _matched(detail, "image-digest", DIGEST), _time(event))
+    digest = _matched(detail, "image-digest", DIGEST)
+    return ScanCompleted(registry, region, repository, digest, _time(event), bool(detail.get("image-tags")))
 
 
 def _image_action(event: Mapping[str, object], detail: Mapping[str, object]) -> Message:

@@ -33,7 +33,8 @@ class Facts:
     """What one look at a repository, or one batch of events, told.
 
     ``details``: a complete listing that began at ``began`` (None: not listed). ``missing``: RepositoryNotFound.
-    ``problem``: why the repository could not be read ("" says that it could; None says nothing).
+    ``problem``: why the repository could not be read ("" says that it could; None says nothing). ``scanned``: tagged
+    images whose scans ended → when.
     ``children``: resolved indexes; ``unresolved``: index → why it could not be. ``answers``: what ECR has on manifests.
     ``skips``: refused starts. ``asked``: manifests whose overdue result was asked for. ``scan_type``: how the registry
     is scanned, as far as the answers are concerned.
@@ -45,6 +46,7 @@ class Facts:
     missing: bool = False
     problem: str | None = None
     events: list[ImageEvent] = field(default_factory=list)
+    scanned: dict[str, datetime] = field(default_factory=dict)
     children: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
     unresolved: dict[str, str] = field(default_factory=dict)
     answers: list[ScanResult | NoResult] = field(default_factory=list)
@@ -62,6 +64,8 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
         ledger.problem = facts.problem
     for event in sorted(facts.events, key=lambda event: event.at):
         _apply_event(ledger, event)
+    if any(is_unknown(ledger, digest, at) for digest, at in facts.scanned.items()):
+        ledger.is_behind = True
     for digest, children in facts.children.items():
         if digest in ledger.images:
             listing.set_children(ledger, digest, children)
@@ -79,6 +83,12 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
         if record is not None:
             record.asked += 1
             record.asked_at = now
+
+
+def is_unknown(ledger: Ledger, digest: str, scanned_at: datetime) -> bool:
+    """Whether a tagged image was scanned that the ledger should have and does not: the event of its push was lost."""
+    is_listed = ledger.listed_at is not None and scanned_at > ledger.listed_at
+    return is_listed and digest not in ledger.images and digest not in ledger.manifests
 
 
 def _apply_event(ledger: Ledger, event: ImageEvent) -> None:

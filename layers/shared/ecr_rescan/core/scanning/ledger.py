@@ -111,6 +111,7 @@ class LedgerImage:
 @dataclass(slots=True)
 class Ledger:
     """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
+    ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
     ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
     ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
@@ -123,6 +124,7 @@ class Ledger:
     listed_at: datetime | None = None
     missing_since: datetime | None = None
     problem: str = ""
+    is_behind: bool = False
     recorded_for: str = ""
     images: dict[str, LedgerImage] = field(default_factory=dict)
     manifests: dict[str, ManifestRecord] = field(default_factory=dict)
@@ -145,6 +147,7 @@ class Ledger:
             "listed_at": _text(self.listed_at),
             "missing_since": _text(self.missing_since),
             "problem": self.problem,
+            "is_behind": self.is_behind,
             "recorded_for": self.recorded_for,
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
@@ -171,6 +174,7 @@ class Ledger:
                 listed_at=_moment(wire.get("listed_at")),
                 missing_since=_moment(wire.get("missing_since")),
                 problem=wire.get("problem", ""),
+                is_behind=wire.get("is_behind", False),
                 recorded_for=wire.get("recorded_for", ""),
                 images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
                 manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},

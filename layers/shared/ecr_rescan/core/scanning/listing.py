@@ -63,6 +63,7 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) ->
             image.children = {child: platform for child, platform in all_children.items() if child in present}
             image.gone = {child: platform for child, platform in all_children.items() if child not in present}
     ledger.listed_at = began
+    ledger.is_behind = False
     ledger.missing_since = None
     ledger.problem = ""
     tidy(ledger)
@@ -123,6 +124,7 @@ def apply_storage_class(ledger: Ledger, digest: str, archived: bool, at: datetim
 def apply_missing(ledger: Ledger, at: datetime) -> None:
     """ECR said RepositoryNotFound: nothing is left of it."""
     ledger.images.clear()
+    ledger.is_behind = False
     ledger.missing_since = ledger.missing_since or at
     ledger.listed_at = at
     tidy(ledger)

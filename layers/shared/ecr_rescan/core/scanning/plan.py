@@ -50,7 +50,7 @@ class Plan:
 
 def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
     """When the repository is to be listed next; the longer it has been missing, the later."""
-    if ledger.listed_at is None:
+    if ledger.listed_at is None or ledger.is_behind:
         return now
     if ledger.missing_since is not None:
         good_for = min(good_for, max(MISSING_FOR, ledger.listed_at - ledger.missing_since))

@@ -24,8 +24,9 @@ next tick and the scan itself, that stays within the promise."""
 LATEST = timedelta(hours=24, minutes=10)
 """The promise: no image's last scan is older, as long as ECR's quotas allow it."""
 
-ASK_AFTER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
-"""When a result that was not seen is asked for, counted from the start."""
+ASK_AFTER = (timedelta(minutes=15), *(timedelta(hours=hour) for hour in range(1, 7)))
+"""When a result that was not seen is asked for, counted from the start; then every six hours. Hourly at first, so that
+what was asked for in a time of trouble is asked for again within an hour of its end."""
 
 COOL_DOWNS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """How long a manifest rests after its first, second, and every later scan in a row that failed."""
@@ -88,8 +89,8 @@ def is_pending(record: ManifestRecord) -> bool:
 def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now: datetime) -> Action:
     """What to do with a manifest of an image at a tick.
 
-    An unseen result is asked for three times, and again when its day is over, before a scan is started: whoever
-    claimed it may have died after ECR accepted, and ECR may only be slow.
+    An unseen result is asked for, again and again, before another scan is started: whoever claimed it may have died
+    after ECR accepted, and ECR may only be slow.
     """
     if image.archived or not image.is_scannable:
         return Action.WAIT
@@ -244,7 +245,7 @@ def _rest(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: da
     else:
         record.retry_at = now + UNSUPPORTED_REST
     record.claimed_at = None
-    if scan_type is ScanType.BASIC:
+    if scan_type is ScanType.BASIC and state in (ScanState.FAILED, ScanState.UNSUPPORTED):
         record.basic_at = failed_at
 
 

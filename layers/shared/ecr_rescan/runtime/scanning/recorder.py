@@ -22,7 +22,7 @@ from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
-from ecr_rescan.core.scanning.facts import Facts, apply_facts
+from ecr_rescan.core.scanning.facts import Facts, apply_facts, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.scanning.schedule import is_pending
 from ecr_rescan.runtime.observability import logger
@@ -158,6 +158,14 @@ class Recorder:
             message for message in work.messages if not isinstance(message, ScanCompleted | ResultAsked | Ignored)
         ]
         apply_facts(ledger, facts, now)
+        facts.scanned = {
+            message.digest: message.at
+            for message in work.messages
+            if isinstance(message, ScanCompleted)
+            and message.is_tagged
+            and is_unknown(ledger, message.digest, message.at)
+            and not ledger.is_behind
+        }
         digests = _to_read(ledger, work.messages)
         if digests:
             registry = self._registries.of(configurations)
@@ -172,7 +180,7 @@ class Recorder:
             for message_id, message in zip(work.ids, work.messages, strict=True):
                 if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
                     self.batch.failed.append(message_id)
-        if facts.events or facts.answers:
+        if facts.events or facts.answers or facts.scanned:
             written = self._repositories.write(place, facts, configurations, now, complete=complete, known=stored)
             if written.news:
                 self.news.add(place.findings_key)
