@@ -24,7 +24,7 @@ run: $(RUN_READY) ## Run the whole service here, against an embedded AWS (API_PO
 test: $(VENV)/.dev ## Run the tests (T=path to choose, ARGS= for pytest)
 	@$(PY) -m pytest -n 2 $(ARGS) $(T)
 
-check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check everything that CI checks: format, lint, types, template, tests with coverage
+check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check format, lint, types, template, tests with coverage (.ci/run is all that CI checks)
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy

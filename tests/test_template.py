@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.translate import translate
+from local.translate import TEMPLATE, translate
 
 FUNCTIONS = ("Config", "StartScan", "Summary", "Findings")
 SIGNED_ROUTES = {
@@ -164,6 +164,20 @@ def test_a_token_route_leaves_the_check_to_its_function(resources: dict[str, Any
         assert method["security"] in ([{"NONE": []}], [])
 
 
+def test_a_browser_s_preflight_is_not_answered(resources: dict[str, Any]) -> None:
+    """There is no CORS: with it, SAM adds an OPTIONS method to every path, under the default authorizer."""
+    for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+        assert "options" not in methods, path
+
+
+def test_answers_are_compressed_and_bodies_stay_text(resources: dict[str, Any]) -> None:
+    """API Gateway compresses; a binary media type of */* would have it encode every request's body in base64."""
+    api = resources["Api"]["Properties"]
+    assert 0 < api["MinimumCompressionSize"] <= 4096
+    assert "BinaryMediaTypes" not in api
+    assert "x-amazon-apigateway-binary-media-types" not in api["Body"]
+
+
 def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> None:
     """With SAM's default InvokeRole, callers would need lambda:InvokeFunction and could forge events."""
     assert "credentials" not in json.dumps(resources["Api"]["Properties"]["Body"])
@@ -172,7 +186,7 @@ def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> No
 def test_every_method_is_throttled_and_those_open_to_the_world_apart(resources: dict[str, Any]) -> None:
     """Anybody can call the token routes: what junk can cost is bounded, and takes nothing from signed requests."""
     (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
-    limits = {(each["ResourcePath"], each["HttpMethod"]): each for each in stage["MethodSettings"]}
+    limits = {(unescaped(each["ResourcePath"]), each["HttpMethod"]): each for each in stage["MethodSettings"]}
     assert set(limits) == {("/*", "*")} | {(path, method) for path in TOKEN_ROUTES for method in ("GET", "HEAD")}
     signed = limits.pop(("/*", "*"))
     for limit in limits.values():
@@ -180,6 +194,21 @@ def test_every_method_is_throttled_and_those_open_to_the_world_apart(resources: 
         assert limit["ThrottlingBurstLimit"] < signed["ThrottlingBurstLimit"]
     junk = sum(limit["ThrottlingRateLimit"] for limit in limits.values())
     assert junk <= 30, "a request costs $3.50 per million: 30 a second for a month are $270, and Lambda's share"
+
+
+def unescaped(path: str) -> str:
+    """A path of the method settings as the API has it; there its slashes are ~1 (CloudFormation, MethodSetting)."""
+    assert path.count("/") == 1, f"{path}: API Gateway refuses the method setting"
+    return path if path == "/*" else path.removeprefix("/").replace("~1", "/")
+
+
+def test_api_gateway_itself_logs_traces_and_caches_nothing(resources: dict[str, Any]) -> None:
+    """Execution logs and data traces hold query strings, and so tokens; a cache serves answers past a revocation."""
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    for setting in stage["MethodSettings"]:
+        assert set(setting) == {"ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"}
+    assert "CacheClusterEnabled" not in stage
+    assert not of_type(resources, "AWS::ApiGateway::Account"), "it is the account's, not the stack's"
 
 
 def test_access_logs_are_asked_for_and_hold_no_tokens(resources: dict[str, Any]) -> None:
@@ -245,6 +274,27 @@ def test_a_function_gets_its_environment(resources: dict[str, Any], name: str) -
     assert set(resources[f"{name}Function"]["Properties"]["Environment"]["Variables"]) == ENVIRONMENT[name]
 
 
+def test_no_function_takes_a_share_of_the_account_s_concurrency(resources: dict[str, Any]) -> None:
+    """A new account may run ten functions at once, and a reservation must leave a hundred to the rest."""
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "StartScan"])
+def test_a_function_of_the_api_ends_when_api_gateway_hangs_up(resources: dict[str, Any], name: str) -> None:
+    """API Gateway waits 29 s; what goes on after that is paid for and seen by nobody."""
+    assert resources[f"{name}Function"]["Properties"]["Timeout"] <= 29
+
+
+def test_nothing_is_tied_to_one_partition() -> None:
+    """The template's own ARNs and URLs hold in China and GovCloud too. (SAM makes its own where it is run.)"""
+    lines = [line for line in TEMPLATE.read_text(encoding="utf-8").splitlines() if "AllowedPattern" not in line]
+    assert {found for line in lines for found in re.findall(r"arn:([^:]+):", line)} == {"${AWS"}
+    assert {found for line in lines for found in re.findall(r"([\w-]+)\.amazonaws\.com", line)} == {
+        *("events", "cloudwatch", "lambda"),
+    }
+
+
 def test_nothing_a_function_is_given_depends_on_the_api(resources: dict[str, Any]) -> None:
     """The API refers to the functions: its URL in their environment would be a circle that fails on deploying."""
     for name in FUNCTIONS:
@@ -260,7 +310,9 @@ def test_a_tick_comes_every_five_minutes_and_is_not_retried(
     rule = resources["StartScanFunctionTick"]["Properties"]
     assert rule["ScheduleExpression"] == {"Ref": "Schedule"}
     assert template["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
-    assert [named(target["Arn"]) for target in rule["Targets"]] == ["StartScanFunction"]
+    (target,) = rule["Targets"]
+    assert named(target["Arn"]) == "StartScanFunction"
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300}
     invoke = resources["StartScanFunctionEventInvokeConfig"]["Properties"]
     assert (invoke["MaximumRetryAttempts"], invoke["MaximumEventAgeInSeconds"]) == (0, 300)
     assert resources["StartScanFunction"]["Properties"]["Timeout"] == 240
@@ -291,16 +343,25 @@ def test_a_message_is_tried_eight_times_and_then_kept_for_people(resources: dict
 
 def test_only_our_rules_send_to_the_queue(resources: dict[str, Any]) -> None:
     """EventBridge may send for the two rules of this stack, and for nobody else's."""
-    policy = resources["EventsQueuePolicy"]["Properties"]
-    statement, tls = policy["PolicyDocument"]["Statement"]
-    assert set(map(named, policy["Queues"])) == set(map(named, tls["Resource"])) == {"EventsQueue", "DeadLetterQueue"}
-    assert tls["Effect"] == "Deny"
-    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    statement, _ = resources["EventsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     sources = set(map(named, statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
     rules = of_type(resources, "AWS::Events::Rule")
     to_queue = {name for name, rule in rules.items() for each in rule["Targets"] if named(each["Arn"]) == "EventsQueue"}
     assert sources == to_queue == {"ScanCompleteRule", "ImageActionRule"}
+
+
+@pytest.mark.parametrize("queue", ["EventsQueue", "DeadLetterQueue"])
+def test_a_queue_takes_tls_only(resources: dict[str, Any], queue: str) -> None:
+    """Each queue has a policy of its own, which names nothing else."""
+    policy = resources[f"{queue}Policy"]["Properties"]
+    assert list(map(named, policy["Queues"])) == [queue]
+    statements_ = policy["PolicyDocument"]["Statement"]
+    assert {named(each["Resource"]) for each in statements_} == {queue}
+    (deny,) = [each for each in statements_ if each["Effect"] == "Deny"]
+    assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resources: dict[str, Any]) -> None:
@@ -318,9 +379,13 @@ def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resour
 def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
     """Versioning covers every write: without an end, the versions would outgrow the documents."""
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    expiring = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
+    expiring = {rule["Prefix"] for rule in rules if rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")}
     written = {prefix.partition("}/")[2].removesuffix("*") for prefix in CONFIG_WRITES | START_SCAN_WRITES}
-    assert expiring == written - {"deployment.json"}
+    assert expiring == written
+    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == {"history/"}, "no record ends by itself"
+    (remains,) = [rule for rule in rules if "Prefix" not in rule]
+    assert remains["ExpiredObjectDeleteMarker"] is True
+    assert "AbortIncompleteMultipartUpload" in remains
 
 
 def test_the_topic_can_be_reached_by_alarms(resources: dict[str, Any]) -> None:

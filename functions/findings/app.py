@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ecr_rescan.core.conditional import http_date, is_listed, is_unmodified
@@ -81,7 +82,7 @@ def _service(documents: Any) -> FeedService:
     return FeedService(documents, wiring.configurations(), wiring.token_sets())
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer an API Gateway proxy event."""
     return app.resolve(event, context)

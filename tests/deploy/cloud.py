@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import json
 import os
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,15 @@ def deploy(document: dict[str, Any], **parameters: str) -> dict[str, str]:
     assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
     made = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made if each.get("LogicalResourceId")}
+
+
+def permissions(statements: Iterable[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
+    """(action, resource) of statements, one by one."""
+    for statement in statements:
+        actions, resources = (
+            each if isinstance(each, list) else [each] for each in (statement["Action"], statement["Resource"])
+        )
+        yield from itertools.product(actions, resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +187,36 @@ class Deployed(Service):
         """What was not permitted."""
         return [demand for demand in self.demands if not demand.granted]
 
+    def granted(self, function: str) -> list[tuple[str, str]]:
+        """(action, resource pattern) of a function's role, one by one, in the template's order."""
+        _, policy = self._policy(function)
+        return list(permissions(policy["Statement"]))
+
     @contextmanager
-    def without(self, function: str, action: str) -> Iterator[None]:
-        """Take one permission from a role, and give it back."""
-        name = self.made[f"{function}Role"]
-        (policy,) = self.iam.list_role_policies(RoleName=name)["PolicyNames"]
-        before = self.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        after = json.loads(json.dumps(before))
-        for statement in after["Statement"]:
-            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-            # A policy needs an action: one of a service that nobody calls.
-            statement["Action"] = [each for each in actions if each != action] or ["none:None"]
-        assert after != before, f"{function} has no {action}"
-        self.iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(after))
+    def without(self, function: str, number: int) -> Iterator[tuple[str, str]]:
+        """Take one of the permissions in ``granted`` from a role, and give it back; which one it was."""
+        name, before = self._policy(function)
+        every = list(permissions(before["Statement"]))
+        left = [
+            {"Effect": "Allow", "Action": action, "Resource": resource}
+            for index, (action, resource) in enumerate(every)
+            if index != number
+        ]
+        self._put_policy(name, {**before, "Statement": left})
         try:
-            yield
+            yield every[number]
         finally:
-            self.iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(before))
+            self._put_policy(name, before)
+
+    def _policy(self, function: str) -> tuple[str, dict[str, Any]]:
+        role = self.made[f"{function}Role"]
+        (name,) = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy: dict[str, Any] = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        return role, policy
+
+    def _put_policy(self, role: str, policy: dict[str, Any]) -> None:
+        (name,) = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
     @contextmanager
     def enforced(self) -> Iterator[None]:

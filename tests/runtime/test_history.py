@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core import keys
+from ecr_rescan.core.errors import StoreError
 from ecr_rescan.runtime import wiring
 from ecr_rescan.runtime.history import history, write_history
 from tests.functions.summary_calls import BUCKET, NOW, deployment, put
@@ -65,6 +68,25 @@ def test_nothing_is_counted_before_the_first_result(s3: Any) -> None:
     record(s3, "team/app", 1)
     write(timedelta(minutes=5))
     assert days(s3) == [KEY]
+
+
+def test_a_record_out_of_reach_is_waited_for(s3: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Without it the day would stay wrong for ever; a day out of reach is told of when it is read."""
+    record(s3, "team/app", 1)
+
+    def fail(_: DocumentStore, wanted: Sequence[str]) -> list[StoreError]:
+        return [StoreError(key, "SlowDown") for key in wanted]
+
+    with mock.patch.object(DocumentStore, "get_many", fail):
+        write()
+    assert days(s3) == []
+    write(timedelta(minutes=5))
+    assert days(s3) == [KEY]
+    caplog.clear()
+    with mock.patch.object(DocumentStore, "get_many", fail):
+        assert history(wiring.documents()).read([PLACE], today=NOW.date()) == []
+    assert {record_.getMessage() for record_ in caplog.records} == {"a day of the history can't be read"}
+    assert len(history(wiring.documents()).read([PLACE], today=NOW.date())) == 1
 
 
 def test_what_cannot_be_read_is_left_out(s3: Any) -> None:

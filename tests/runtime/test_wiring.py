@@ -8,6 +8,7 @@ import pytest
 
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime.scanning import scan_wiring
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,17 @@ def test_clients_are_patient_but_not_for_ever() -> None:
         assert meta.region_name == "us-east-1"
         assert meta.config.retries["total_max_attempts"] == 4
         assert (meta.config.connect_timeout, meta.config.read_timeout) == (2, 10)
+
+
+def test_a_call_of_ecr_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore takes LimitExceededException for a throttle and would send every refused start three times more."""
+    monkeypatch.setenv("QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/events")
+    monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:topic")
+    scan_wiring.reset()
+    client = scan_wiring.environment().ecr_clients.client("eu-west-1", None)
+    assert client.meta.region_name == "eu-west-1"
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    scan_wiring.reset()
 
 
 def test_calls_are_taken_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -17,13 +18,10 @@ from local.wiring import FunctionSpec
 BUILT = PROJECT / ".aws-sam" / "e2e" / "template.yaml"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
+# `make e2e` builds what these tests run, and says so.
+collect_ignore_glob = [] if "ECR_RESCAN_E2E" in os.environ else ["test_*.py"]
+
 _INIT_MS: dict[str, list[float]] = {}
-
-
-@pytest.fixture(autouse=True)
-def _only_when_built() -> None:
-    if "ECR_RESCAN_E2E" not in os.environ:
-        pytest.skip("make e2e builds and runs this")
 
 
 class Emulated:
@@ -53,14 +51,21 @@ class Emulated:
         return [line for made in self.environments.values() for one in made for line in one.log]
 
 
-@pytest.fixture
-def emulated() -> Iterator[Emulated]:
+@contextmanager
+def emulating() -> Iterator[Emulated]:
     """A stack with the samples, cold."""
     running = Emulated()
     with running.stack:
         yield running
     for name, made in running.environments.items():
         _INIT_MS.setdefault(name, []).extend(ms for one in made for ms in one.init_ms)
+
+
+@pytest.fixture
+def emulated() -> Iterator[Emulated]:
+    """A stack of its own for a test."""
+    with emulating() as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -87,12 +87,17 @@ def test_no_token_reaches_a_log(emulated: Emulated) -> None:
 
 
 def test_a_line_of_the_log_tells_which_request_it_is_about(emulated: Emulated) -> None:
-    """Lambda's request id is in every structured line."""
+    """Lambda's request id is in every structured line, and API Gateway's in those about its requests."""
+    _, headers, _ = request(f"{emulated.stack.url}/configs", "POST", EVERYTHING)
     request(f"{emulated.stack.url}/summary")
+    request(f"{emulated.stack.url}/findings/{headers['Location'].rpartition('/')[2]}")
     emulated.stack.tick()
     lines = [json.loads(line) for line in emulated.log() if line.startswith("{") and '"level"' in line]
     assert {line["service"] for line in lines} == {"ecr-rescan"}
     assert all(line["function_request_id"] for line in lines)
+    answered = [line for line in lines if line["message"] == "answered"]
+    assert {line["route"] for line in answered} == {"/configs", "/summary", "/findings/{id}"}
+    assert len({line["correlation_id"] for line in answered}) == 3
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])

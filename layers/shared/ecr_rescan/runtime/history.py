@@ -48,6 +48,9 @@ def _write(documents: DocumentStore, registry: str, region: str, now: datetime) 
     for start in range(0, len(listed), _READ_AT_ONCE):
         # A few at a time: all of a large registry would not fit into memory.
         for stored in documents.get_many(listed[start : start + _READ_AT_ONCE]):
+            if isinstance(stored, StoreError):
+                # A day without a repository that is there would never be put right.
+                raise stored
             if not isinstance(stored, Stored):
                 continue
             try:
@@ -96,6 +99,8 @@ class History:
 
 
 def _parsed(stored: Stored | Exception | None) -> Snapshot | None:
+    if isinstance(stored, Exception):
+        logger.warning("a day of the history can't be read", error=str(stored))
     if not isinstance(stored, Stored):
         return None
     try:

@@ -11,6 +11,7 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.summary.dry_run import Preview, preview
 from ecr_rescan.core.times import whole_seconds
+from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving.records import ledgers
 
 
@@ -32,6 +33,8 @@ def read_preview(
         if (one.registry, one.region) == place and one.id != configuration.id
     )
     found = ledgers(documents).read([configuration], under=f"{place[0]}/{place[1]}/")
+    for problem in found.problems:
+        logger.warning("left out of a dry run", key=problem.key, problem=problem.problem)
     return preview(
         configuration,
         others,
