@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed
+from ecr_rescan.core.scan_result import NoResult, NoResultReason, SkippedScan, SkipReason
+from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.facts import Facts, apply_facts
-from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.ledger import Ledger, ScanState
 from ecr_rescan.core.scanning.listing import SKEW, apply_gone, apply_listing, set_children, unheard_of
 from tests.builders import AT, REGION, REGISTRY, digest
 
@@ -113,6 +114,24 @@ def test_a_complete_listing_shows_which_platforms_of_an_index_are_there() -> Non
     apply_listing(made, [index, amd, arm], AT + timedelta(hours=2))
     assert (made.manifests.keys(), made.images[digest("i")].gone) == ({digest("amd"), digest("arm")}, {})
     assert made.manifests[digest("arm")].platform == "linux/arm64"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Facts(AT, skips=[SkippedScan(digest("one"), SkipReason.ARCHIVED, "archived")]),
+        Facts(AT, answers=[NoResult(digest("one"), NoResultReason.ARCHIVED)]),
+    ],
+    ids=["refused", "answered"],
+)
+def test_an_image_of_whose_archiving_no_event_told_comes_back_by_its_return(told: Facts) -> None:
+    made = listed(Row(digest("one")))
+    apply_facts(made, told, AT + timedelta(hours=1))
+    assert made.images[digest("one")].archived
+    back = StorageClassChanged(REGISTRY, REGION, "team/app", digest("one"), archived=False, at=AT + timedelta(hours=2))
+    apply_facts(made, Facts(AT, events=[back]), AT + timedelta(hours=2))
+    record = made.manifests[digest("one")]
+    assert (record.state, record.looked_up) == (ScanState.NEVER_SCANNED, False)
 
 
 def test_signatures_and_untagged_images_are_not_listed() -> None:

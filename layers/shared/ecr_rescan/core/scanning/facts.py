@@ -111,6 +111,8 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, scan_type: Scan
         listing.apply_missing(ledger, now)
     elif record is not None:
         schedule.take_no_result(record, answer, scan_type, now)
+        if answer.reason is NoResultReason.ARCHIVED:
+            listing.apply_archived(ledger, answer.digest)
 
 
 def _apply_skip(ledger: Ledger, skip: SkippedScan, now: datetime) -> None:
@@ -121,6 +123,8 @@ def _apply_skip(ledger: Ledger, skip: SkippedScan, now: datetime) -> None:
         listing.apply_missing(ledger, now)
     elif record is not None:
         schedule.take_skip(record, skip, now)
+        if skip.reason is SkipReason.ARCHIVED:
+            listing.apply_archived(ledger, skip.digest)
 
 
 def news_of_results(ledger: Ledger, facts: Facts) -> dict[str, ScanResult]:

@@ -121,6 +121,12 @@ def apply_storage_class(ledger: Ledger, digest: str, archived: bool, at: datetim
     return True
 
 
+def apply_archived(ledger: Ledger, digest: str) -> None:
+    """ECR said that the image is in archive storage; the event of its return, or a listing, will say otherwise."""
+    if digest in ledger.images:
+        ledger.images[digest].archived = True
+
+
 def apply_missing(ledger: Ledger, at: datetime) -> None:
     """ECR said RepositoryNotFound: nothing is left of it."""
     ledger.images.clear()
