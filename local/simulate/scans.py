@@ -117,7 +117,7 @@ def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
         figures.image_days += (span.end - span.begin) / timedelta(days=1)
         figures.images_seen += 1
         figures.steady_images += len(_days(span))
-        for due, done in _deadlines(world, span, scans.get((span.place, span.digest), [])):
+        for due, done in _deadlines(world, span, scans.get((span.place, span.digest), []), excuses):
             if done <= due:
                 continue
             if excuses.cover(span, due, done):
@@ -143,7 +143,7 @@ def _days(span: Span) -> range:
     return range(max(first, 1), last + 1)
 
 
-def _deadlines(world: World, span: Span, done: list[Scanned]) -> Iterator[tuple[datetime, datetime]]:
+def _deadlines(world: World, span: Span, done: list[Scanned], excuses: _Excuses) -> Iterator[tuple[datetime, datetime]]:
     """(until when a scan must end, when one did) for as long as the image was selected."""
     before = [scan for scan in done if scan.at <= span.begin]
     failures = 0
@@ -165,8 +165,11 @@ def _deadlines(world: World, span: Span, done: list[Scanned]) -> Iterator[tuple[
         ended = following.at if following.at - following.began <= SLOWEST else following.began
         yield due, ended
         failures = failures + 1 if following.found is None else 0
-        rest = AFTER_FAILURES[min(failures, len(AFTER_FAILURES)) - 1] if failures else LATEST
-        due = following.at + rest
+        due = following.at + LATEST
+        if failures:
+            due = following.at + AFTER_FAILURES[min(failures, len(AFTER_FAILURES)) - 1]
+            # A claim whose start was not sent ends with the same failure again, and another day of rest.
+            due += timedelta(days=1) if excuses.is_rough(due - timedelta(minutes=110)) else timedelta()
         index += 1
 
 

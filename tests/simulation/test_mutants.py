@@ -69,10 +69,12 @@ def a_doubled_event_counts_twice(patch: pytest.MonkeyPatch) -> None:
     """A scan that failed counts again with each event of it, and each time the image rests longer."""
     original = schedule._rest
 
-    def twice(record: ManifestRecord, answer: NoResult, now: datetime) -> None:
-        original(record, answer, now)
+    def twice(
+        record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime, at: datetime | None
+    ) -> None:
+        original(record, answer, scan_type, now, at)
         schedule.claim(record, now)
-        original(record, answer, now)
+        original(record, answer, scan_type, now, now)
 
     patch.setattr(schedule, "_rest", twice)
 

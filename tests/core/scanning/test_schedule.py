@@ -142,13 +142,22 @@ def test_failures_in_a_row_rest_longer_and_a_result_forgets_them() -> None:
     at = NOW
     for _ in range(4):
         claim(record, at)
-        take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, at)
+        take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, at, ended_at=at)
         assert record.retry_at is not None
         rests.append(round((record.retry_at - at) / timedelta(days=1)))
         at = record.retry_at
     assert rests == [1, 3, 7, 7]
     take_result(record, result(at), at)
     assert (record.failures, record.retry_at, record.state) == (0, None, ScanState.COMPLETE)
+
+
+def test_the_failure_that_was_known_counts_once_though_a_start_was_claimed() -> None:
+    record = scanned(NOW - hours(50))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW - hours(24), ended_at=NOW - hours(24))
+    claim(record, NOW)
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW + hours(0.3))
+    assert record.failures == 1
+    assert record.retry_at == NOW + hours(24.25) + MARGIN
 
 
 def test_a_scan_on_push_that_the_accounts_quota_prevented_is_no_failure() -> None:

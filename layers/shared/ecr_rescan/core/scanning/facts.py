@@ -33,8 +33,8 @@ class Facts:
     """What one look at a repository, or one batch of events, told.
 
     ``details``: a complete listing that began at ``began`` (None: not listed). ``missing``: RepositoryNotFound.
-    ``problem``: why the repository could not be read ("" says that it could; None says nothing). ``scanned``: tagged
-    images whose scans ended → when.
+    ``problem``: why the repository could not be read ("" says that it could; None says nothing). ``scanned``:
+    manifests whose scans ended, as events say → when. ``unheard``: the tagged images among them.
     ``children``: resolved indexes; ``unresolved``: index → why it could not be. ``answers``: what ECR has on manifests.
     ``skips``: refused starts. ``asked``: manifests whose overdue result was asked for. ``scan_type``: how the registry
     is scanned, as far as the answers are concerned.
@@ -47,6 +47,7 @@ class Facts:
     problem: str | None = None
     events: list[ImageEvent] = field(default_factory=list)
     scanned: dict[str, datetime] = field(default_factory=dict)
+    unheard: set[str] = field(default_factory=set)
     children: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
     unresolved: dict[str, str] = field(default_factory=dict)
     answers: list[ScanResult | NoResult] = field(default_factory=list)
@@ -64,7 +65,7 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
         ledger.problem = facts.problem
     for event in sorted(facts.events, key=lambda event: event.at):
         _apply_event(ledger, event)
-    if any(is_unknown(ledger, digest, at) for digest, at in facts.scanned.items()):
+    if any(is_unknown(ledger, digest, facts.scanned[digest]) for digest in facts.unheard):
         ledger.is_behind = True
     for digest, children in facts.children.items():
         if digest in ledger.images:
@@ -77,7 +78,7 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
     for skip in facts.skips:
         _apply_skip(ledger, skip, now)
     for answer in facts.answers:
-        _apply_answer(ledger, answer, facts.scan_type, now)
+        _apply_answer(ledger, answer, facts, now)
     for digest in facts.asked:
         record = ledger.manifests.get(digest)
         if record is not None:
@@ -100,7 +101,7 @@ def _apply_event(ledger: Ledger, event: ImageEvent) -> None:
         listing.apply_storage_class(ledger, event.digest, event.archived, event.at)
 
 
-def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, scan_type: ScanType, now: datetime) -> None:
+def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, facts: Facts, now: datetime) -> None:
     record = ledger.manifests.get(answer.digest)
     if isinstance(answer, ScanResult):
         if record is not None:
@@ -110,7 +111,8 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, scan_type: Scan
     elif answer.reason is NoResultReason.REPOSITORY_NOT_FOUND:
         listing.apply_missing(ledger, now)
     elif record is not None:
-        schedule.take_no_result(record, answer, scan_type, now)
+        ended_at = facts.scanned.get(answer.digest)
+        schedule.take_no_result(record, answer, facts.scan_type, now, ended_at=ended_at)
         if answer.reason is NoResultReason.ARCHIVED:
             listing.apply_archived(ledger, answer.digest)
 

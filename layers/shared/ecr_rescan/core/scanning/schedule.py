@@ -178,8 +178,10 @@ def _may_be_running(record: ManifestRecord, now: datetime) -> bool:
     return now - record.claimed_at < ASK_AFTER[0]
 
 
-def take_no_result(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
-    """Note that ECR has no complete result, and when to try again."""
+def take_no_result(
+    record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime, *, ended_at: datetime | None = None
+) -> None:
+    """Note that ECR has no complete result, and when to try again. ``ended_at``: when a scan ended, by an event."""
     if answer.reason is not NoResultReason.UNAVAILABLE:
         _seen(record, scan_type)
     if answer.reason is NoResultReason.NEVER_SCANNED:
@@ -200,7 +202,7 @@ def take_no_result(record: ManifestRecord, answer: NoResult, scan_type: ScanType
         if record.completed_at is None and not is_pending(record):
             record.state = ScanState.UNAVAILABLE
     else:
-        _rest(record, answer, scan_type, now)
+        _rest(record, answer, scan_type, now, ended_at)
 
 
 def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
@@ -223,7 +225,9 @@ _RESTING = {
 }
 
 
-def _rest(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
+def _rest(
+    record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime, ended_at: datetime | None
+) -> None:
     state = _RESTING.get(answer.reason)
     if state is None:
         return
@@ -240,8 +244,11 @@ def _rest(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: da
     # A failure has no time of its own; it may be seen long after it, for its event was lost.
     failed_at = min(now, record.claimed_at + ASK_AFTER[0]) if ended and record.claimed_at else now
     if state is ScanState.FAILED:
-        record.failures = record.failures + 1 if ended else max(record.failures, 1)
-        record.retry_at = failed_at + COOL_DOWNS[min(record.failures, len(COOL_DOWNS)) - 1] + MARGIN
+        # Without an event it may well be the failure before, and the start may never have been sent.
+        is_another = ended and (ended_at is not None and ended_at >= (record.claimed_at or now))
+        record.failures = record.failures + 1 if is_another else max(record.failures, 1)
+        rest = COOL_DOWNS[min(record.failures, len(COOL_DOWNS)) - 1] if is_another else COOL_DOWNS[0]
+        record.retry_at = failed_at + rest + MARGIN
     else:
         record.retry_at = now + UNSUPPORTED_REST
     record.claimed_at = None

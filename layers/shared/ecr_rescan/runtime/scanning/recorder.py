@@ -158,14 +158,11 @@ class Recorder:
             message for message in work.messages if not isinstance(message, ScanCompleted | ResultAsked | Ignored)
         ]
         apply_facts(ledger, facts, now)
-        facts.scanned = {
-            message.digest: message.at
-            for message in work.messages
-            if isinstance(message, ScanCompleted)
-            and message.is_tagged
-            and is_unknown(ledger, message.digest, message.at)
-            and not ledger.is_behind
-        }
+        ended = [message for message in work.messages if isinstance(message, ScanCompleted)]
+        facts.scanned = {message.digest: message.at for message in sorted(ended, key=lambda message: message.at)}
+        if not ledger.is_behind:
+            tagged = {message.digest for message in ended if message.is_tagged}
+            facts.unheard = {digest for digest in tagged if is_unknown(ledger, digest, facts.scanned[digest])}
         digests = _to_read(ledger, work.messages)
         if digests:
             registry = self._registries.of(configurations)
@@ -180,7 +177,7 @@ class Recorder:
             for message_id, message in zip(work.ids, work.messages, strict=True):
                 if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
                     self.batch.failed.append(message_id)
-        if facts.events or facts.answers or facts.scanned:
+        if facts.events or facts.answers or facts.unheard:
             written = self._repositories.write(place, facts, configurations, now, complete=complete, known=stored)
             if written.news:
                 self.news.add(place.findings_key)
