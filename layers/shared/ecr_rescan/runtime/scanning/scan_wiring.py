@@ -67,4 +67,4 @@ def _ecr(region: str, credentials: Credentials | None) -> Any:
             "aws_secret_access_key": credentials.secret_access_key,
             "aws_session_token": credentials.session_token,
         }
-    return wiring.session().client("ecr", region_name=region, config=_ONCE, **given)
+    return wiring.session().create_client("ecr", region_name=region, config=_ONCE, **given)
