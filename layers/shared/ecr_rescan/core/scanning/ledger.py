@@ -177,6 +177,7 @@ class Ledger:
 # Calling an enum takes several times as long as a look-up, and a large account has a hundred thousand records.
 _STATES = {state.value: state for state in ScanState}
 _SEVERITIES = {severity.value: severity for severity in Severity}
+_SCAN_TYPES = {scan_type.value: scan_type for scan_type in ScanType}
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -246,7 +247,7 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         claimed_at=_moment(wire.get("claimed_at")),
         completed_at=_moment(wire.get("completed_at")),
         basic_at=_moment(wire.get("basic_at")),
-        scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
+        scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=_moment(wire.get("retry_at")),
         failures=wire.get("failures", 0),
