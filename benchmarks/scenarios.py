@@ -27,6 +27,8 @@ from urllib.parse import urlsplit  # noqa: E402
 EVENTS = Path(__file__).parent.parent / "events"
 CONFIG_ID = "6f2d3c1e-8a47-4b0e-9c55-1d7e2a90b3f4"
 WORKERS_AT_ONCE = 16
+BATCH = 500
+"""Messages, as the template has it."""
 
 Figures = dict[str, Any]
 
@@ -221,7 +223,7 @@ def tick(warm: int = 5) -> Figures:
 
 
 def record(part: int, parts: int) -> Figures:
-    """One of two workers that record completions of one repository, in batches of 100, until all are recorded."""
+    """One of two workers that record completions of one repository, in batches, until all are recorded."""
     from functions.start_scan.app import lambda_handler
 
     at_noon()
@@ -231,7 +233,7 @@ def record(part: int, parts: int) -> Figures:
     began = time.perf_counter()
     left = list(received)
     while left:
-        batch, left = left[:100], left[100:]
+        batch, left = left[:BATCH], left[BATCH:]
         for number in batch:
             received[number] += 1
         records = [_message(number, waiting[number], received[number]) for number in batch]
