@@ -99,13 +99,10 @@ class DocumentStore:
 
     def get_many(self, keys: Sequence[str]) -> list[Stored | StoreError | DocumentError | None]:
         """Documents read concurrently, in the order of the keys; one that can't be read is its error, not raised."""
-        return [*self.each_of(keys)]
-
-    def each_of(self, keys: Sequence[str]) -> Iterator[Stored | StoreError | DocumentError | None]:
-        """As ``get_many``, one after the other: the next ones are read while the caller works on one."""
-        if keys:
-            with ThreadPoolExecutor(min(_CONCURRENCY, len(keys))) as pool:
-                yield from pool.map(self._get_or_error, keys)
+        if not keys:
+            return []
+        with ThreadPoolExecutor(min(_CONCURRENCY, len(keys))) as pool:
+            return list(pool.map(self._get_or_error, keys))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every document whose key begins so, in the order of the keys, over all pages.

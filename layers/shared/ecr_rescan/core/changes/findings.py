@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
@@ -219,7 +221,7 @@ class FindingsDocument:
             DocumentError: it is no findings document.
         """
         try:
-            wire = json.loads(body)
+            wire = orjson.loads(body)
             if wire["schema"] != SCHEMA:
                 raise UnknownSchemaError(key, wire["schema"])
             return cls._from_wire(wire)

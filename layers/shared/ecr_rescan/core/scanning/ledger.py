@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity
@@ -155,7 +157,7 @@ class Ledger:
             DocumentError: it is no image ledger.
         """
         try:
-            wire = json.loads(body)
+            wire = orjson.loads(body)
             if wire["schema"] != SCHEMA:
                 raise UnknownSchemaError(key, wire["schema"])
             return cls(

@@ -114,8 +114,9 @@ class RecordStore(Generic[T]):
 
     def _read(self, changed: Sequence[str]) -> dict[str, T | Problem]:
         fresh: dict[str, T | Problem] = {}
+        answers = self._documents.get_many(changed)
         with uncollected(keeping=True):
-            for key, answer in zip(changed, self._documents.each_of(changed), strict=True):
+            for key, answer in zip(changed, answers, strict=True):
                 self._kept.pop(key, None)
                 if isinstance(answer, Stored):
                     fresh[key] = self._keep(answer)
