@@ -13,7 +13,7 @@ TRANSLATED := .aws-sam/translated.json
 RUN_READY := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check browser screenshots fuzz openapi format build e2e audit lock clean
+.PHONY: help run test bench check browser screenshots fuzz openapi format build emulated e2e audit lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check format, lint, types, template, tes
 	$(SAM_VENV)/bin/cfn-lint $(TRANSLATED)
 	$(PY) -m pytest -n 2 --cov --cov-report=term $(ARGS)
 
-bench: $(VENV)/.dev build ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
+bench: $(VENV)/.dev build $(if $(filter Linux,$(shell uname -s)),emulated) ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
 	@PYTHONPATH=layers/shared $(PY) -m benchmarks
 
 simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS)
@@ -61,11 +61,13 @@ build: $(SAM_VENV)/.sam ## Build what `sam deploy` deploys, into .aws-sam
 	$(call bounded,.aws-sam/build)
 
 # The emulator is a program for Linux. Its Python is the tests' own.
-e2e: $(VENV)/.dev $(SAM_VENV)/.sam $(E2E_VENV)/.e2e ## Build for this machine, and run that under AWS's Lambda emulator (Linux)
+emulated: $(VENV)/.dev $(SAM_VENV)/.sam $(E2E_VENV)/.e2e
 	@test "$$(uname -s)" = Linux || { echo "AWS's Lambda emulator runs on Linux only." >&2; exit 1; }
 	LAYER_PYTHON=$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])') LAYER_MACHINE=$$(uname -m) LAYER_COMPILER="$(CURDIR)/$(PY)" \
 		PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build --build-dir .aws-sam/e2e
 	$(call bounded,.aws-sam/e2e)
+
+e2e: emulated ## Build for this machine, and run that under AWS's Lambda emulator (Linux)
 	ECR_RESCAN_E2E=1 $(PY) -m pytest tests/deploy/emulator $(ARGS)
 
 audit: $(VENV)/.dev $(CHECKOV_VENV)/.checkov ## Check the template against checkov's rules (.checkov.yaml says what is left out, and why)

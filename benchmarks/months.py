@@ -17,10 +17,15 @@ from unittest import mock
 from benchmarks.prices import Day
 from local.simulate.gate import START
 from local.simulate.plan import Size
+from local.simulate.run import simulate
 from local.simulate.world import World
 
 SIZES = {100: 10, 1_000: 40, 10_000: 200}
 """Images → repositories. Each repository has a push a day."""
+
+
+PUSHED = ((1_000, 20), (2_000, 40))
+"""Images and repositories of two sizes for the row about ECR calls, which has twenty pushes per repository and day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,6 @@ class Counted:
     events: int
     ticks: int
     batches: int
-
-    @property
-    def ecr_per_scan(self) -> float:
-        """ECR calls for each scan: in the steady state each scannable image, children of indexes too, has one a day."""
-        ecr = sum(number for (service, _), number in self.calls.items() if service == "ecr")
-        return ecr / self.calls["ecr", "StartImageScan"]
 
     def day(self, tick_seconds: float, image_seconds: float) -> Day:
         """With the seconds that a quiet tick takes, and those that starting and recording one image add."""
@@ -74,6 +73,19 @@ def count(images: int, repositories: int) -> Counted:
     return Counted(images, repositories, calls, events, kinds["tick"], kinds["batch"])
 
 
+def steady(images: int, repositories: int) -> tuple[int, int]:
+    """A steady day with twenty pushes per repository: ECR calls, and scannable images that were selected in it."""
+    found = simulate(Size(days=2, images=images, repositories=repositories, pushes=20.0, faults=False), 1).scans
+    return found.steady_calls, found.steady_images
+
+
+def ecr_calls_at(images: int, smaller: tuple[int, int], larger: tuple[int, int]) -> float:
+    """ECR calls per image and day at a size, from ``steady`` days of ``PUSHED``: some are paid without images, once."""
+    steps = (images - PUSHED[1][0]) / (PUSHED[1][0] - PUSHED[0][0])
+    calls, seen = (more + (more - less) * steps for less, more in zip(smaller, larger, strict=True))
+    return calls / seen
+
+
 def extrapolate(smaller: Counted, larger: Counted, images: int) -> Counted:
     """A size that takes too long to simulate: calls grow with images as they did between two sizes."""
     factor = (images - larger.images) / (larger.images - smaller.images)
@@ -94,4 +106,4 @@ if __name__ == "__main__":
     found = count(int(sys.argv[1]), int(sys.argv[2]))
     for (service, operation), number in sorted(found.calls.items()):
         print(f"{service:4} {operation:32} {number}")
-    print(f"ticks {found.ticks}, batches {found.batches}, ECR calls per scan {found.ecr_per_scan:.2f}")
+    print(f"ticks {found.ticks}, batches {found.batches}")

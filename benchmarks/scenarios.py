@@ -13,7 +13,6 @@ BEGAN = time.perf_counter()
 """Before anything is imported that a function imports."""
 
 import http.client  # noqa: E402
-import importlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
@@ -28,6 +27,8 @@ from urllib.parse import urlsplit  # noqa: E402
 EVENTS = Path(__file__).parent.parent / "events"
 CONFIG_ID = "6f2d3c1e-8a47-4b0e-9c55-1d7e2a90b3f4"
 WORKERS_AT_ONCE = 16
+BATCH = 500
+"""Messages, as the template has it."""
 
 Figures = dict[str, Any]
 
@@ -40,23 +41,28 @@ def at_noon() -> None:
     clock.use(lambda: noon)
 
 
+def asked(event: str, token: str) -> dict[str, Any]:
+    """An event of ``events/``, about the configuration of the records."""
+    made: dict[str, Any] = json.loads((EVENTS / event).read_text())
+    if made.get("pathParameters"):
+        made["pathParameters"] = {"id": CONFIG_ID}
+        made["path"] = f"{made['path'].rpartition('/')[0]}/{CONFIG_ID}"
+    if "token" in (made.get("queryStringParameters") or {}):
+        made["queryStringParameters"] = {"token": token}
+        made["multiValueQueryStringParameters"] = {"token": [token]}
+    return made
+
+
 def request(
     event: str, handler: Callable[[dict[str, Any], Any], Mapping[str, Any]], **headers: str
 ) -> tuple[float, float, Mapping[str, Any]]:
     """One request through a handler: seconds, seconds of the processor, and the answer."""
-    asked = json.loads((EVENTS / event).read_text())
-    token = os.environ["BENCH_TOKEN"]
-    if asked.get("pathParameters"):
-        asked["pathParameters"] = {"id": CONFIG_ID}
-        asked["path"] = f"{asked['path'].rpartition('/')[0]}/{CONFIG_ID}"
-    if "token" in (asked.get("queryStringParameters") or {}):
-        asked["queryStringParameters"] = {"token": token}
-        asked["multiValueQueryStringParameters"] = {"token": [token]}
+    sent = asked(event, os.environ["BENCH_TOKEN"])
     if headers:
-        asked["headers"] |= headers
-        asked["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
+        sent["headers"] |= headers
+        sent["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
     began, busy = time.perf_counter(), time.process_time()
-    answer = handler(asked, context())
+    answer = handler(sent, context())
     return time.perf_counter() - began, time.process_time() - busy, answer
 
 
@@ -216,36 +222,8 @@ def tick(warm: int = 5) -> Figures:
     return figures | {"calls_warm": _each(calls(), warm)}
 
 
-def first_request(function: str, event: str) -> Figures:
-    """A function's module, and the first request to it."""
-    calls()
-    handler = importlib.import_module(f"functions.{function}.app").lambda_handler
-    at_noon()
-    request(event, handler)
-    return {"seconds": time.perf_counter() - BEGAN, "calls": calls()}
-
-
-def bare_first_request(services: Sequence[str], counted: Mapping[str, int]) -> Figures:
-    """A handler that does nothing but make the same clients and the same calls of S3, one after the other."""
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.Session()
-    clients = {service: session.client(service, config=Config(max_pool_connections=16)) for service in services}
-    bucket, key = os.environ["BUCKET_NAME"], f"configs/{CONFIG_ID}.json"
-    for operation, number in counted.items():
-        for _ in range(number):
-            if operation == "GetObject":
-                clients["s3"].get_object(Bucket=bucket, Key=key)["Body"].read()
-            elif operation == "ListObjectsV2":
-                clients["s3"].list_objects_v2(Bucket=bucket, Prefix="configs/")
-            elif operation == "PutObject":
-                clients["s3"].put_object(Bucket=bucket, Key="bare", Body=b"{}")
-    return {"seconds": time.perf_counter() - BEGAN}
-
-
 def record(part: int, parts: int) -> Figures:
-    """One of two workers that record completions of one repository, in batches of 100, until all are recorded."""
+    """One of two workers that record completions of one repository, in batches, until all are recorded."""
     from functions.start_scan.app import lambda_handler
 
     at_noon()
@@ -255,7 +233,7 @@ def record(part: int, parts: int) -> Figures:
     began = time.perf_counter()
     left = list(received)
     while left:
-        batch, left = left[:100], left[100:]
+        batch, left = left[:BATCH], left[BATCH:]
         for number in batch:
             received[number] += 1
         records = [_message(number, waiting[number], received[number]) for number in batch]
@@ -329,8 +307,6 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
         tick,
         bare_reads,
         feed_of_one,
-        first_request,
-        bare_first_request,
         record,
         record_reads,
     )

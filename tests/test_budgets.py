@@ -175,5 +175,5 @@ def test_a_day_of_ticks_costs_a_bounded_number_of_calls(days: tuple[Counted, Cou
     """What is paid without any image: five configurations in two registries, 288 ticks."""
     smaller, _ = days
     assert smaller.ticks == 288
-    assert smaller.calls["s3", "ListObjectsV2"] <= 7 * 288
-    assert smaller.calls["s3", "GetObject"] <= 13 * 288
+    assert smaller.calls["s3", "ListObjectsV2"] <= 4 * 288
+    assert smaller.calls["s3", "GetObject"] <= 11 * 288

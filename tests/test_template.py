@@ -323,7 +323,7 @@ def test_the_queue_feeds_start_scan_in_large_batches_to_few_workers(resources: d
     (mapping,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
     assert named(mapping["EventSourceArn"]) == "EventsQueue"
     assert named(mapping["FunctionName"]) == "StartScanFunction"
-    assert mapping["BatchSize"] == 100
+    assert mapping["BatchSize"] == 500
     assert mapping["MaximumBatchingWindowInSeconds"] == 60
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

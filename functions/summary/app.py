@@ -13,7 +13,6 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.dashboard.page import Page, to_html
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
@@ -187,6 +186,9 @@ def _csv(summary: Summary, headers: dict[str, str]) -> Response[str]:
 
 
 def _page(links: Links, configuration_id: str | None) -> Response[str]:
+    # Here, because scripts that only want numbers need not wait for what draws pages.
+    from ecr_rescan.core.dashboard.page import Page, to_html
+
     media_type = choose_format(app.current_event, PAGE_FORMATS)
     query = PageQuery.from_query(app.current_event.query_string_parameters)
     service, now = _service(), clock.now()

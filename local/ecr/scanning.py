@@ -104,8 +104,9 @@ class Scanner:
             scan = image.scans[BASIC]
             scan.due_at = None
             posted = self._latest_post(repository.name, image, scan.applied)
-            if posted is None or "enhancedFindings" not in (posted.body.get("imageScanFindings") or {}):
-                # What Inspector finds is never the result of a basic scan, though it was posted while that ran.
+            content = posted.body.get("imageScanFindings") if posted else None
+            if self.scan_type != ENHANCED or "enhancedFindings" not in (content or {}):
+                # What was posted for Inspector while a basic scan still ran is not that one's result.
                 scan.applied = posted
             scan.result = _result(image, scan.applied, due)
             if repository.images.get(image.digest) is image:

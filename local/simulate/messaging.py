@@ -16,7 +16,7 @@ from local.simulate.gate import Gate, Trouble
 VISIBILITY = timedelta(minutes=6)
 RECEIVES = 8
 """A message that was received so often goes to the dead-letter queue."""
-BATCH = 100
+BATCH = 500
 
 
 @dataclass(slots=True)

@@ -121,7 +121,7 @@ def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
             if done <= due:
                 continue
             if excuses.cover(span, due, done):
-                figures.excused += 1
+                figures.excused += not excuses.is_archived(span, due)
             else:
                 figures.overdue += 1
                 late = f"due until {due:%d %H:%M:%S}, " + (
@@ -191,6 +191,10 @@ class _Excuses:
     def is_rough(self, at: datetime) -> bool:
         """Whether there was trouble, so that what a tick learned may not have been kept."""
         return any(begin <= at <= end for begin, end in self._rough)
+
+    def is_archived(self, span: Span, due: datetime) -> bool:
+        """Whether the image could not be scanned at that time."""
+        return any(begin <= due <= end for begin, end in self._archived.get((span.place, span.digest), []))
 
     def cover(self, span: Span, due: datetime, done: datetime) -> bool:
         """Whether trouble, or one after the other, explains that a scan was so late."""

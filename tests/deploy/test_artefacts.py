@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import botocore
 import pytest
+from botocore.session import Session
 
 from local.functions import PROJECT
 
@@ -19,6 +26,34 @@ def test_the_layer_keeps_the_services_that_are_called() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (LAYER / "ecr_rescan").rglob("*.py"))
     called = set(re.findall(r"""client\(\s*["'](\w+)["']""", sources))
     assert called == set(kept.split())
+
+
+def shapes(data: Path, service: str) -> Any:
+    """All that botocore makes a client from, without what people read."""
+    session = Session()
+    session.get_component("data_loader").search_paths[:] = [str(data)]
+    client = session.create_client(service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+    def bare(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: bare(one) for name, one in part.items() if name != "documentation" or isinstance(one, dict)}
+        return [bare(one) for one in part] if isinstance(part, list) else part
+
+    model = session.get_component("data_loader").load_service_model(service, "service-2")
+    return json.dumps(bare(model), sort_keys=True), client.meta.endpoint_url, session.get_available_regions(service)
+
+
+def test_trimming_leaves_everything_that_clients_are_made_from(tmp_path: Path) -> None:
+    """Operations, shapes and endpoints are those of the untrimmed botocore; most of the bytes are gone."""
+    whole = Path(botocore.__file__).parent / "data"
+    services = ("ecr", "s3", "sns", "sqs", "sts")
+    for service in services:
+        shutil.copytree(whole / service, tmp_path / service)
+    for path in whole.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    subprocess.run([sys.executable, LAYER / "trim.py", tmp_path], check=True)
+    assert [shapes(tmp_path, service) for service in services] == [shapes(whole, service) for service in services]
+    assert (tmp_path / "endpoints.json").stat().st_size < (whole / "endpoints.json").stat().st_size / 10
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS, ids=lambda folder: folder.name)

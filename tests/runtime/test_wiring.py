@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from botocore.utils import parse_timestamp
 
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.runtime import wiring
@@ -54,6 +55,36 @@ def test_a_call_of_ecr_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.meta.region_name == "eu-west-1"
     assert client.meta.config.retries["total_max_attempts"] == 1
     scan_wiring.reset()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2026-03-02T11:00:00.000Z",
+        "2026-03-02T11:00:00Z",
+        "2026-03-02T12:00:00.250+01:00",
+        "Mon, 02 Mar 2026 11:00:00 GMT",
+        "20260302T110000Z",
+        "2 Mar 2026 11:00:00 +0000",
+        "1772449200",
+        "1712052740",
+        1772449200,
+        1772449200.75,
+        -1,
+    ],
+)
+def test_times_in_replies_are_read_as_botocore_reads_them(sent: str | float) -> None:
+    """In whatever form a service sends them; only quicker in the forms that S3 uses."""
+    parser = wiring.session()._session.get_component("response_parser_factory").create_parser("rest-xml")
+    assert parser._timestamp_parser(sent) == parse_timestamp(sent)
+
+
+def test_what_is_no_time_is_refused_as_botocore_refuses_it() -> None:
+    """By the same error."""
+    parser = wiring.session()._session.get_component("response_parser_factory").create_parser("rest-xml")
+    for sent in ("", "yesterday", "2026-13-41T00:00:00Z"):
+        with pytest.raises(ValueError, match="Invalid timestamp"):
+            parser._timestamp_parser(sent)
 
 
 def test_calls_are_taken_once() -> None:

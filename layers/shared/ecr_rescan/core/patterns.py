@@ -14,6 +14,8 @@ def is_exact(pattern: str) -> bool:
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether a name is selected: by at least one including pattern (none given means all), and excluded by none."""
+    if not patterns:
+        return True
     excluding = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     including = [pattern for pattern in patterns if not pattern.startswith("!")]
     if any(_compiled(pattern).fullmatch(name) for pattern in excluding):

@@ -1,15 +1,20 @@
 """Builds everything that lives as long as an execution environment, when it is first asked for: clients and stores.
 
-The only place that makes boto3 clients. Nothing is made at import.
+The only place that makes AWS clients. Nothing is made at import.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
 import boto3
+import botocore
 from botocore.config import Config
+from botocore.session import Session
+from botocore.utils import parse_timestamp
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.deployment import DeploymentStore
@@ -17,11 +22,15 @@ from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
 from ecr_rescan.runtime.settings import Settings, SummarySettings, load_settings, load_summary_settings
 
+# Whoever reads CloudTrail learns who called. botocore's own text takes a tenth of every call to be put together.
+USER_AGENT = f"ecr-rescan Botocore/{botocore.__version__}"
+
 _PATIENT = Config(
     connect_timeout=2,
     read_timeout=10,
     max_pool_connections=16,
     retries={"mode": "standard", "total_max_attempts": 4},
+    user_agent=USER_AGENT,
 )
 
 
@@ -87,7 +96,20 @@ def reset() -> None:
 @cache
 def session() -> boto3.Session:
     """What clients are made of; they share its parsed service models."""
-    return boto3.Session()
+    made = Session()
+    made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_instant)
+    return boto3.Session(botocore_session=made)
+
+
+def _instant(value: Any) -> datetime:
+    """Read a time in a reply. botocore's own way guesses at the form: of a listing it takes nine tenths of the time."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value) if value[4:5] == "-" else parsedate_to_datetime(value)
+        except ValueError:
+            pass
+    made: datetime = parse_timestamp(value)
+    return made
 
 
 def client(service: str) -> Any:

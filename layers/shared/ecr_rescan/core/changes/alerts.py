@@ -190,7 +190,8 @@ def _collect(
     groups: dict[_GroupKey, _Group],
 ) -> None:
     recorded = repository.document.findings
-    for key in recorded if only is None else [key for key in only if key in recorded]:
+    # The intersection goes through the smaller of the two: a hundred repositories may share thousands of keys.
+    for key in recorded if only is None else sorted(recorded.keys() & only):
         finding = recorded[key]
         closed_before = False
         for opening in finding.openings:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
@@ -219,7 +221,7 @@ class FindingsDocument:
             DocumentError: it is no findings document.
         """
         try:
-            wire = json.loads(body)
+            wire = orjson.loads(body)
             if wire["schema"] != SCHEMA:
                 raise UnknownSchemaError(key, wire["schema"])
             return cls._from_wire(wire)
@@ -246,6 +248,11 @@ class FindingsDocument:
         )
 
 
+# Calling an enum takes several times as long as a look-up.
+_SEVERITIES = {severity.value: severity for severity in Severity}
+_SCAN_TYPES = {scan_type.value: scan_type for scan_type in ScanType}
+
+
 def _compact(**members: Any) -> dict[str, Any]:
     """Without what is empty: it is read back as the default."""
     return {name: value for name, value in members.items() if value not in (None, "", {}, [], ())}
@@ -266,7 +273,7 @@ def _manifest_from_wire(wire: dict[str, Any]) -> Manifest:
         digest=wire["digest"],
         platform=wire.get("platform"),
         result_at=from_text(wire["result_at"]) if "result_at" in wire else None,
-        scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
+        scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         unconfirmed=wire.get("unconfirmed"),
     )
 
@@ -307,10 +314,10 @@ def finding_to_wire(finding: Finding) -> dict[str, Any]:
 
 def _finding_from_wire(wire: dict[str, Any]) -> Finding:
     return Finding(
-        first_seen=from_text(wire["first_seen"]),
-        updated_at=from_text(wire["updated_at"]),
-        fixes=wire.get("fixes", {}),
-        openings=[_opening_from_wire(item) for item in wire["openings"]],
+        from_text(wire["first_seen"]),
+        from_text(wire["updated_at"]),
+        wire.get("fixes", {}),
+        [_opening_from_wire(item) for item in wire["openings"]],
     )
 
 
@@ -319,7 +326,7 @@ def _severities_to_wire(parts: dict[Severity, int]) -> dict[str, str]:
 
 
 def _severities_from_wire(wire: dict[str, str]) -> dict[Severity, int]:
-    return {Severity(severity): from_ranges(ranges) for severity, ranges in wire.items()}
+    return {_SEVERITIES[severity]: from_ranges(ranges) for severity, ranges in wire.items()}
 
 
 def _opening_to_wire(opening: Opening) -> dict[str, Any]:
@@ -343,16 +350,19 @@ def _closing_to_wire(closing: Closing) -> dict[str, Any]:
 
 
 def _closing_from_wire(wire: dict[str, Any]) -> Closing:
-    return Closing(from_text(wire["at"]), wire["reason"], Severity(wire["severity"]), tuple(wire["tags"]))
+    return Closing(from_text(wire["at"]), wire["reason"], _SEVERITIES[wire["severity"]], tuple(wire["tags"]))
 
 
 def _opening_from_wire(wire: dict[str, Any]) -> Opening:
+    # There are hundreds of thousands of them, most without peaks, news and closing.
     return Opening(
-        at=from_text(wire["at"]),
-        affected={version: _severities_from_wire(parts) for version, parts in wire.get("affected", {}).items()},
-        peaks=_severities_from_wire(wire.get("peaks", {})),
-        news={config_id: _news_from_wire(item) for config_id, item in wire.get("news", {}).items()},
-        closed=_closing_from_wire(wire["closed"]) if "closed" in wire else None,
+        from_text(wire["at"]),
+        {version: _severities_from_wire(parts) for version, parts in wire["affected"].items()}
+        if "affected" in wire
+        else {},
+        _severities_from_wire(wire["peaks"]) if "peaks" in wire else {},
+        {config_id: _news_from_wire(item) for config_id, item in wire["news"].items()} if "news" in wire else {},
+        _closing_from_wire(wire["closed"]) if "closed" in wire else None,
     )
 
 
@@ -367,8 +377,8 @@ def _news_to_wire(news: News) -> dict[str, Any]:
 def _news_from_wire(wire: dict[str, Any]) -> News:
     return News(
         wave=from_text(wire["wave"]) if "wave" in wire else None,
-        severity=Severity(wire["severity"]),
-        raised=tuple((from_text(at), Severity(severity)) for at, severity in wire.get("raised", ())),
+        severity=_SEVERITIES[wire["severity"]],
+        raised=tuple((from_text(at), _SEVERITIES[severity]) for at, severity in wire.get("raised", ())),
     )
 
 

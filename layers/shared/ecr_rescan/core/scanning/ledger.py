@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity
@@ -163,7 +165,7 @@ class Ledger:
             DocumentError: it is no image ledger.
         """
         try:
-            wire = json.loads(body)
+            wire = orjson.loads(body)
             if wire["schema"] != SCHEMA:
                 raise UnknownSchemaError(key, wire["schema"])
             return cls(
@@ -186,6 +188,7 @@ class Ledger:
 # Calling an enum takes several times as long as a look-up, and a large account has a hundred thousand records.
 _STATES = {state.value: state for state in ScanState}
 _SEVERITIES = {severity.value: severity for severity in Severity}
+_SCAN_TYPES = {scan_type.value: scan_type for scan_type in ScanType}
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -258,8 +261,8 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         claimed_at=_moment(wire.get("claimed_at")),
         completed_at=_moment(wire.get("completed_at")),
         basic_at=_moment(wire.get("basic_at")),
-        scan_type=ScanType(wire["scan_type"]) if "scan_type" in wire else None,
-        seen_by=ScanType(wire["seen_by"]) if "seen_by" in wire else None,
+        scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
+        seen_by=_SCAN_TYPES[wire["seen_by"]] if "seen_by" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=_moment(wire.get("retry_at")),
         failures=wire.get("failures", 0),

@@ -35,12 +35,12 @@ class MaskCounter:
         if mask:
             self._planes.append(mask)
 
-    def at(self, position: int) -> int:
-        """The count at a position."""
-        count = 0
-        for place, plane in enumerate(self._planes):
-            count |= (plane >> position & 1) << place
-        return count
+    def counts(self, positions: int) -> list[int]:
+        """The counts at the first so many positions; no mask may have reached beyond."""
+        if not self._planes:
+            return [0] * positions
+        digits = [f"{plane:0{positions}b}" for plane in reversed(self._planes)]
+        return [int("".join(column), 2) for column in zip(*digits, strict=True)][::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,14 @@ def tally(configuration: ScanConfiguration, document: FindingsDocument, suppress
                 since[key] = opening.at
                 if counter is not None:
                     counter.add(mask)
+    positions = len(document.manifests)
+    numbers = {severity: counter.counts(positions) for severity, counter in shown.items()}
+    hidden_numbers = out_of_sight.counts(positions)
     by_manifest = {}
     for place, manifest in enumerate(document.manifests):
         if manifest is not None and manifest.result_at is not None:
-            counts = dict.fromkeys(Severity, 0)
-            for severity, counter in shown.items():
-                counts[severity] = counter.at(place)
-            by_manifest[manifest.digest] = counts, out_of_sight.at(place)
+            counts = {severity: numbers[severity][place] if severity in numbers else 0 for severity in Severity}
+            by_manifest[manifest.digest] = counts, hidden_numbers[place]
     return Tally(findings, suppressed, since, by_manifest, effective != 0)
 
 

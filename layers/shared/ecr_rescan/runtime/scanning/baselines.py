@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,15 +40,15 @@ class Baselines:
         topic: Topic,
         base_url: str | None,
         *,
-        plan_of: Callable[[Place], Plan | None],
+        plans: Mapping[Place, Plan],
         complete: bool,
     ) -> None:
-        """``plan_of``: what the tick knows of a repository; ``complete``: whether it had time for all of them."""
+        """``plans``: what the tick knows of repositories; ``complete``: whether it had time for all of them."""
         self._documents = documents
         self._notices = notices
         self._topic = topic
         self._base_url = base_url
-        self._plan_of = plan_of
+        self._plans = plans
         self._complete = complete
         self._places: dict[tuple[str, str], list[Place]] = {}
         self._scan_types: dict[tuple[str, str], ScanType | None] = {}
@@ -61,11 +61,13 @@ class Baselines:
             StoreError, ConflictError, DocumentError: a document can't be read or written.
         """
         notices = self._follow(configuration, now)
-        plans = {
+        unknown = {
             place: plan
-            for place in self._named(configuration)
-            if place.findings_key not in notices.known and (plan := self._plan_of(place)) and plan.states
+            for place, plan in self._plans.items()
+            if plan.states and place.findings_key not in notices.known and naming(place, [configuration])
         }
+        # A listing at every tick would be a tenth of a small bill: only where there may be something to tell.
+        plans = {place: unknown[place] for place in self._named(configuration) if place in unknown} if unknown else {}
         if not plans:
             return 0
         since = notices.baseline_since

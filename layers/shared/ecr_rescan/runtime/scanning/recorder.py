@@ -25,6 +25,7 @@ from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanC
 from ecr_rescan.core.scanning.facts import Facts, apply_facts, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.scanning.schedule import is_pending
+from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place, naming
@@ -106,7 +107,7 @@ class Recorder:
         """
         listed = self._configurations.list_all()
         self.batch.messages = len(records)
-        with ThreadPoolExecutor(_CALLS_AT_ONCE) as calls:
+        with uncollected(keeping=False), ThreadPoolExecutor(_CALLS_AT_ONCE) as calls:
             for work in self._sorted(records):
                 configurations = naming(work.place, listed.valid)
                 if not configurations:

@@ -24,7 +24,7 @@ class Retention:
     """Removes image ledgers and findings that nobody asks for any more. History is left to the bucket's lifecycle."""
 
     def __init__(self, documents: DocumentStore, swept: dict[str, str]) -> None:
-        """``swept``: account document → the day it was looked at; outlives the tick, so that most cost little."""
+        """``swept``: account document → the day it was looked at (all: under their prefix); outlives the tick."""
         self._documents = documents
         self._swept = swept
 
@@ -39,6 +39,9 @@ class Retention:
         """
         removed = 0
         day = f"{now:%Y-%m-%d}"
+        if self._swept.get(ACCOUNTS) == day:
+            return 0
+        done = True
         for listed in list(self._documents.list(ACCOUNTS)):
             place = parse_account_key(listed.key)
             if place is None or self._swept.get(listed.key) == day:
@@ -47,7 +50,11 @@ class Retention:
                 removed += self._account(*place, configurations, now)
                 self._swept[listed.key] = day
             except EcrRescanError as error:
+                done = False
                 logger.warning("An account could not be swept", key=listed.key, error=str(error))
+        if done:
+            # What is new today has thirty days.
+            self._swept[ACCOUNTS] = day
         return removed
 
     def _account(self, registry: str, region: str, configurations: Sequence[ScanConfiguration], now: datetime) -> int:

@@ -24,6 +24,7 @@ _ONCE = Config(
     read_timeout=10,
     max_pool_connections=16,
     retries={"mode": "standard", "total_max_attempts": 1},
+    user_agent=wiring.USER_AGENT,
 )
 
 

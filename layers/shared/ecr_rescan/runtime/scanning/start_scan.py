@@ -163,7 +163,7 @@ def _notices(
     """What is told beside changes: baselines, and what there is to say of suppressions."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
     complete = not run.report.left_for_next_tick
-    baselines, reminders = Baselines(*sending, plan_of=run.plan_of, complete=complete), Reminders(*sending)
+    baselines, reminders = Baselines(*sending, plans=run.plans(), complete=complete), Reminders(*sending)
     sent = 0
     for configuration in configurations:
         try:

@@ -139,10 +139,9 @@ class Tick:
             raise errors[0]
         return list(listed.valid)
 
-    def plan_of(self, place: Place) -> Plan | None:
-        """What is known of a repository after the run; None where it has not been seen."""
-        known = self._known.get(place.images_key)
-        return known.plan if known else None
+    def plans(self) -> dict[Place, Plan]:
+        """What is known after the run of every repository that was seen."""
+        return {Place(*parsed): known.plan for key, known in self._known.items() if (parsed := _parsed(key))}
 
     def _account(
         self, registry_id: str, region: str, configurations: list[ScanConfiguration], calls: Executor, now: datetime
@@ -211,8 +210,8 @@ class Tick:
             account.resume_at = left[0].repository
             self.report.left_for_next_tick += len(left)
         for place in group.named:
-            if (plan := self.plan_of(place)) is not None:
-                self.report.count(plan, group.now)
+            if (known := self._known.get(place.images_key)) is not None:
+                self.report.count(known.plan, group.now)
 
     def _is_stale(self, group: _Group, place: Place, etag: str | None) -> bool:
         known = self._known.get(place.images_key)

@@ -117,7 +117,7 @@ class FeedService:
         from ecr_rescan.core.telling.feed import FeedSource, render_feed
 
         configuration = state.configuration
-        with uncollected():
+        with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
             covered = coverage(configuration, documents)
             if not covered.answerable:

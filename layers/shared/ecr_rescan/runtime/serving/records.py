@@ -115,7 +115,7 @@ class RecordStore(Generic[T]):
     def _read(self, changed: Sequence[str]) -> dict[str, T | Problem]:
         fresh: dict[str, T | Problem] = {}
         answers = self._documents.get_many(changed)
-        with uncollected():
+        with uncollected(keeping=True):
             for key, answer in zip(changed, answers, strict=True):
                 self._kept.pop(key, None)
                 if isinstance(answer, Stored):

@@ -23,6 +23,7 @@ from ecr_rescan.core.summary.summary import Problem, RepositoryId, Summary, name
 from ecr_rescan.core.summary.tally import Tally, tally
 from ecr_rescan.core.summary.where import Whereabouts, where
 from ecr_rescan.core.times import whole_seconds
+from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.history import history
 from ecr_rescan.runtime.serving.records import Records, ledgers, problem_of, recorded_findings
 
@@ -69,7 +70,8 @@ class Gatherings:
         asked = configuration, on
         known = self._known.get(configuration.id)
         if known is None or known[0] != asked or not _same(known[1], documents):
-            found = gather(configuration, documents, since=at - LONGEST, on=on, tally=self._tallies)
+            with uncollected(keeping=True):
+                found = gather(configuration, documents, since=at - LONGEST, on=on, tally=self._tallies)
             known = self._known[configuration.id] = asked, documents, found
         return known[2]
 
