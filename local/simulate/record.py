@@ -14,7 +14,7 @@ from ecr_rescan.core.summary.image_state import ImageState, statuses
 from local.simulate.content import Key
 from local.simulate.gate import START
 from local.simulate.plan import CALM_START, OWN, within
-from local.simulate.scans import Broken
+from local.simulate.scans import LISTED, Broken
 from local.simulate.scene import REGIONS
 from local.simulate.truth import RANK, WINDOW, Place, Scanned, Wish
 from local.simulate.world import World
@@ -69,7 +69,8 @@ def _check_open(world: World) -> list[Broken]:
         body = _document(world, key)
         document = FindingsDocument.from_json(key, body) if body else None
         recorded = {key for key, finding in document.findings.items() if finding.current} if document else set()
-        before, after = world.truth.open_at(place, end - SETTLED), world.truth.open_at(place, end)
+        settled = end - SETTLED - (timedelta() if place[0] == OWN else LISTED)
+        before, after = world.truth.open_at(place, settled), world.truth.open_at(place, end)
         for name, keys in (("missing", (before & after) - recorded), ("too many", recorded - before - after)):
             if keys:
                 what = f"{name}: {len(keys)}, such as {sorted(keys)[0]}"
