@@ -246,12 +246,16 @@ class Tick:
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=scan_type)
         must_list = listing_due(ledger, group.listing_for, now) <= now
+        unknown: list[str] = []
         if not must_list:
             unknown = unheard_of(ledger, selected_images(ledger, configurations))
             facts.answers = look_up(registry, name, unknown, scan_type, group.calls)
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
             list_repository(registry, name, facts)
+            if facts.details is None:
+                # Whether these are images at all is not known yet, so they are not to be started.
+                facts.answers = []
         apply_facts(ledger, facts, now)
         indexes = [
             digest
@@ -262,7 +266,9 @@ class Tick:
             resolve(registry, name, indexes, facts)
             apply_facts(ledger, facts, now)
         plan = make_plan(ledger, configurations, scan_type, now, listing_for=group.listing_for)
-        wanted = plan.look_ups[: self._take_look_ups(len(plan.look_ups))]
+        unsure = set(unknown) if facts.details is None and must_list else set()
+        look_ups = [digest for digest in plan.look_ups if digest not in unsure]
+        wanted = look_ups[: self._take_look_ups(len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
         reserved = group.starter.reserve(len(plan.starts) + len(wanted))
