@@ -362,6 +362,32 @@ def test_a_push_that_ecr_scans_itself_costs_no_listing(aws: Service) -> None:
     assert aws.started() == 0
 
 
+@pytest.mark.parametrize("hours", [1, 30], ids=["listed lately", "listing due"])
+def test_what_only_an_event_told_of_is_not_started_while_it_cannot_be_listed(aws: Service, hours: int) -> None:
+    aws.push("team/worker", "1")
+    aws.add("team/worker")
+    aws.cycle()
+    aws.advance(hours=hours)
+    parts = multi_platform("worker", "2")
+    for pushed in parts:
+        aws.put("team/worker", pushed)
+    for body in aws.events():
+        event = json.loads(body)
+        # ECR's events need not say what was pushed.
+        event["detail"].pop("manifest-media-type", None)
+        event["detail"].pop("artifact-media-type", None)
+        aws.send(json.dumps(event))
+    aws.drain()
+    assert parts[-1].digest in aws.ledger("team/worker").manifests
+    aws.faults.add(Fault("ecr", "DescribeImages", "error"))
+    aws.tick()
+    aws.faults.clear()
+    aws.cycle(4)
+    assert aws.refused() == 0
+    states = {platform: state for (_, platform), state in aws.states().items()}
+    assert {states[platform] for platform in ("linux/amd64", "linux/arm64")} == {"COMPLETE"}
+
+
 def test_a_push_whose_event_was_lost_is_found_by_the_event_of_its_scan(aws: Service) -> None:
     aws.ecr.create_repository(repositoryName="team/app", imageScanningConfiguration={"scanOnPush": True})
     aws.push("team/app", "1")

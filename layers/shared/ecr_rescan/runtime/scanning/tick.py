@@ -246,16 +246,16 @@ class Tick:
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=scan_type)
         must_list = listing_due(ledger, group.listing_for, now) <= now
-        unknown: list[str] = []
         if not must_list:
             unknown = unheard_of(ledger, selected_images(ledger, configurations))
             facts.answers = look_up(registry, name, unknown, scan_type, group.calls)
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
             list_repository(registry, name, facts)
-            if facts.details is None:
-                # Whether these are images at all is not known yet, so they are not to be started.
-                facts.answers = []
+        unlisted = must_list and facts.details is None
+        if unlisted:
+            # Whether what only an event told of is an image at all, the listing was to show: it is not to be started.
+            facts.answers = [answer for answer in facts.answers if not is_never_scanned(answer)]
         apply_facts(ledger, facts, now)
         indexes = [
             digest
@@ -266,7 +266,7 @@ class Tick:
             resolve(registry, name, indexes, facts)
             apply_facts(ledger, facts, now)
         plan = make_plan(ledger, configurations, scan_type, now, listing_for=group.listing_for)
-        unsure = set(unknown) if facts.details is None and must_list else set()
+        unsure = set(unheard_of(ledger, selected_images(ledger, configurations))) if unlisted else set()
         look_ups = [digest for digest in plan.look_ups if digest not in unsure]
         wanted = look_ups[: self._take_look_ups(len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
