@@ -103,6 +103,15 @@ def test_a_start_whose_result_enhanced_scanning_hid_keeps_its_24_hours() -> None
     assert due_at(record, ScanType.BASIC) == NOW + hours(23) + MARGIN
 
 
+def test_an_enhanced_result_from_before_a_claim_shows_that_the_claim_came_to_nothing() -> None:
+    record = ManifestRecord()
+    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), NOW - hours(25))
+    claim(record, NOW - hours(1))
+    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), NOW)
+    assert (record.claimed_at, record.basic_at) == (None, None)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.START
+
+
 def test_an_answer_that_an_image_is_archived_tells_of_no_scan() -> None:
     record = scanned(NOW - hours(20))
     take_no_result(record, NoResult(DIGEST, NoResultReason.ARCHIVED), ScanType.BASIC, NOW)

@@ -126,7 +126,9 @@ def claim(record: ManifestRecord, now: datetime) -> None:
 
 def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> None:
     """Note a complete result; one that is older than what is known says at most that a claim came to nothing."""
-    _seen(record, result.scan_type)
+    record.looked_up, record.seen_by = True, result.scan_type
+    if record.claimed_at is not None and result.completed_at >= record.claimed_at:
+        _set_claim_aside(record)
     _note_basic(record, result)
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
@@ -149,10 +151,9 @@ def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> No
     record.asked, record.asked_at = 0, None
 
 
-def _seen(record: ManifestRecord, by: ScanType) -> None:
-    """Note who scans the image; under enhanced scanning no result of a basic scan will be seen, but its hours go on."""
-    record.looked_up, record.seen_by = True, by
-    if by is ScanType.ENHANCED and record.claimed_at is not None:
+def _set_claim_aside(record: ManifestRecord) -> None:
+    """Under enhanced scanning no result of a basic scan will be seen, but its hours go on."""
+    if record.seen_by is ScanType.ENHANCED and record.claimed_at is not None:
         record.basic_at = max(record.claimed_at, record.basic_at or record.claimed_at)
         record.claimed_at = None
 
@@ -183,7 +184,8 @@ def take_no_result(
 ) -> None:
     """Note that ECR has no complete result, and when to try again. ``ended_at``: when a scan ended, by an event."""
     if answer.reason is not NoResultReason.UNAVAILABLE:
-        _seen(record, scan_type)
+        record.looked_up, record.seen_by = True, scan_type
+        _set_claim_aside(record)
     if answer.reason is NoResultReason.NEVER_SCANNED:
         _never_scanned(record, answer, scan_type, now)
     elif answer.reason is NoResultReason.IN_PROGRESS:
