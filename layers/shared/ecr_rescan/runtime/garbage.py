@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_has_kept = False
+
 
 @contextmanager
 def uncollected(*, keeping: bool) -> Iterator[None]:
@@ -18,8 +20,10 @@ def uncollected(*, keeping: bool) -> Iterator[None]:
         keeping: whether what is built outlives the work, and is to be passed over from then on, too. botocore leaves
             200 bytes of cycles behind with every call, which are kept with it.
     """
-    # Before anything was kept, there is nothing but what was imported, and looking through that takes 40 ms.
-    if keeping and gc.get_freeze_count():
+    global _has_kept
+    # Before anything was kept, there is nothing but what was imported, and looking through that takes 40 ms. Python
+    # could be asked, but it counts all that is kept each time.
+    if keeping and _has_kept:
         gc.collect()
     gc.disable()
     try:
@@ -27,4 +31,5 @@ def uncollected(*, keeping: bool) -> Iterator[None]:
     finally:
         if keeping:
             gc.freeze()
+            _has_kept = True
         gc.enable()
