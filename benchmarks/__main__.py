@@ -38,12 +38,12 @@ def main() -> int:
     grown = list(suite.growth(progress))
     progress("counting the calls of a day")
     with ProcessPoolExecutor(2) as pool:
-        steady = [pool.submit(months.steady, *size) for size in months.PUSHED]
+        pushed = [pool.submit(months.count, *size, months.PUSHES) for size in months.PUSHED]
         counted = list(pool.map(months.count, months.SIZES, months.SIZES.values()))
-        ecr_calls = months.ecr_calls_at(10_000, *(day.result() for day in steady))
+        busy = months.extrapolate(*(day.result() for day in pushed), 10_000)
     counted.append(months.extrapolate(counted[-2], counted[-1], LARGEST))
-    bills = _bills(counted, rows, grown)
-    rows += _bill_rows(bills, ecr_calls)
+    bills = {str(one.images): _bill(one, rows, grown) for one in counted}
+    rows += _bill_rows(bills["10000"], busy, _bill(busy, rows, grown))
     text = _page(rows, counted, bills, time.monotonic() - began)
     print(text)
     CHARTS.mkdir(parents=True, exist_ok=True)
@@ -99,29 +99,28 @@ def _layer() -> Row:
     return Row("layer, unpacked", "MB", [size / 1e6], at_most=LAYER_TARGET_MB)
 
 
-def _bills(counted: Sequence[Counted], rows: Sequence[Row], grown: Sequence[Growth]) -> dict[str, dict[str, float]]:
+def _bill(counted: Counted, rows: Sequence[Row], grown: Sequence[Growth]) -> dict[str, float]:
+    """A month of such days, in dollars."""
     tick = next(row for row in rows if row.name.startswith("tick with nothing due") and row.unit == "s").median
     completions, seconds = next(line for line in grown if line.name.startswith("recording")).points[-1]
-    bills = {}
-    for one in counted:
-        # Starting a scan takes a claim and a call: no more than recording it, which takes a read and two writes.
-        bill = prices.monthly_bill(one.day(tick, 2 * seconds / completions))
-        bill["sum"] = sum(bill.values())
-        bill["with metrics and alarms"] = (
-            bill["sum"] + prices.METRICS * prices.METRIC + prices.ALARM_METRICS * prices.ALARM_METRIC
-        )
-        bill["Inspector"] = prices.inspector(one.images)
-        bill["naive"] = prices.naive(one.images)
-        bills[str(one.images)] = bill
-    return bills
+    # Starting a scan takes a claim and a call: no more than recording it, which takes a read and two writes.
+    bill = prices.monthly_bill(counted.day(tick, 2 * seconds / completions))
+    bill["sum"] = sum(bill.values())
+    bill["with metrics and alarms"] = (
+        bill["sum"] + prices.METRICS * prices.METRIC + prices.ALARM_METRICS * prices.ALARM_METRIC
+    )
+    bill["Inspector"] = prices.inspector(counted.images)
+    bill["naive"] = prices.naive(counted.images)
+    return bill
 
 
-def _bill_rows(bills: dict[str, dict[str, float]], ecr_calls: float) -> list[Row]:
-    bill = bills["10000"]
+def _bill_rows(bill: dict[str, float], busy: Counted, busy_bill: dict[str, float]) -> list[Row]:
+    pushes = f"{busy.repositories * months.PUSHES:,} pushes a day"
     return [
         Row("a month of 10,000 images", "$", [bill["sum"]], at_most=2),
         Row("the same with metrics and alarms", "$", [bill["with metrics and alarms"]], at_most=5),
-        Row("ECR calls per scannable image and day, 10,000 images, 4,000 pushes", "calls", [ecr_calls], at_most=2.1),
+        Row(f"a month of 10,000 images, {pushes}", "$", [busy_bill["sum"]]),
+        Row(f"ECR calls per scannable image and day, {pushes}", "calls", [busy.ecr_calls_per_image], at_most=2.1),
     ]
 
 

@@ -17,27 +17,33 @@ from unittest import mock
 from benchmarks.prices import Day
 from local.simulate.gate import START
 from local.simulate.plan import Size
-from local.simulate.run import simulate
+from local.simulate.scans import check_scans
 from local.simulate.world import World
 
 SIZES = {100: 10, 1_000: 40, 10_000: 200}
 """Images → repositories. Each repository has a push a day."""
 
-
 PUSHED = ((1_000, 20), (2_000, 40))
-"""Images and repositories of two sizes for the row about ECR calls, which has twenty pushes per repository and day."""
+"""Images and repositories of two sizes with ``PUSHES`` per repository and day, to be carried on to a larger one."""
+PUSHES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A steady day. ``calls``: by (service, operation)."""
+    """A steady day. ``calls``: by (service, operation). ``seen``: scannable images that were selected in it."""
 
     images: int
+    seen: int
     repositories: int
     calls: Counter[tuple[str, str]]
     events: int
     ticks: int
     batches: int
+
+    @property
+    def ecr_calls_per_image(self) -> float:
+        """ECR calls for each scannable image."""
+        return sum(number for (service, _), number in self.calls.items() if service == "ecr") / self.seen
 
     def day(self, tick_seconds: float, image_seconds: float) -> Day:
         """With the seconds that a quiet tick takes, and those that starting and recording one image add."""
@@ -51,7 +57,7 @@ class _Mark:
     workers: int
 
 
-def count(images: int, repositories: int) -> Counted:
+def count(images: int, repositories: int, pushes: int = 1) -> Counted:
     """Simulate two days and count the second."""
     # Small pages are for finding faults; S3 and ECR answer up to 1,000 at once.
     with (
@@ -59,7 +65,7 @@ def count(images: int, repositories: int) -> Counted:
         mock.patch("local.simulate.world.PAGE", 1000),
         redirect_stdout(StringIO()),
     ):
-        world = World(Size(days=2, images=images, repositories=repositories, pushes=1.0, faults=False), 1)
+        world = World(Size(days=2, images=images, repositories=repositories, pushes=pushes, faults=False), 1)
         marks: list[_Mark] = []
         for day in (1, 2):
             moment = START + timedelta(days=day) - timedelta(seconds=1)
@@ -69,21 +75,9 @@ def count(images: int, repositories: int) -> Counted:
     kinds = Counter(worker.kind for worker in world.workers[before.workers : after.workers])
     calls = after.calls - before.calls
     # A push and a completed scan are an event each.
-    events = calls["ecr", "StartImageScan"] + 2 * repositories
-    return Counted(images, repositories, calls, events, kinds["tick"], kinds["batch"])
-
-
-def steady(images: int, repositories: int) -> tuple[int, int]:
-    """A steady day with twenty pushes per repository: ECR calls, and scannable images that were selected in it."""
-    found = simulate(Size(days=2, images=images, repositories=repositories, pushes=20.0, faults=False), 1).scans
-    return found.steady_calls, found.steady_images
-
-
-def ecr_calls_at(images: int, smaller: tuple[int, int], larger: tuple[int, int]) -> float:
-    """ECR calls per image and day at a size, from ``steady`` days of ``PUSHED``: some are paid without images, once."""
-    steps = (images - PUSHED[1][0]) / (PUSHED[1][0] - PUSHED[0][0])
-    calls, seen = (more + (more - less) * steps for less, more in zip(smaller, larger, strict=True))
-    return calls / seen
+    events = calls["ecr", "StartImageScan"] + 2 * repositories * pushes
+    _, scans = check_scans(world)
+    return Counted(images, scans.steady_images, repositories, calls, events, kinds["tick"], kinds["batch"])
 
 
 def extrapolate(smaller: Counted, larger: Counted, images: int) -> Counted:
@@ -94,6 +88,7 @@ def extrapolate(smaller: Counted, larger: Counted, images: int) -> Counted:
         calls[call] = round(larger.calls[call] + max(0, larger.calls[call] - smaller.calls[call]) * factor)
     return Counted(
         images=images,
+        seen=round(larger.seen + (larger.seen - smaller.seen) * factor),
         repositories=round(larger.repositories * images / larger.images),
         calls=calls,
         events=round(larger.events * images / larger.images),

@@ -1,6 +1,7 @@
 """``make simulate``: many runs from consecutive seeds, on all processors; ends with 1 where a promise was broken.
 
-DAYS, IMAGES, REPOSITORIES, PUSHES (per repository and day), SEEDS, SEED (the first), FAULTS (1 or 0).
+DAYS, IMAGES, REPOSITORIES, PUSHES (per repository and day), SEEDS, SEED (the first), FAULTS (1 or 0), OUTAGE (hours
+for which ECR answers nothing).
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ def main(environment: Mapping[str, str]) -> int:
         repositories=repositories,
         pushes=number("PUSHES", 1 if faults else 20),
         faults=faults,
+        outage=number("OUTAGE", 0),
     )
     first, count = int(number("SEED", 1)), int(number("SEEDS", 1))
     print(
         f"{count} runs of {size.days} days, {size.images} images in {size.repositories} repositories, "
-        f"{size.pushes:g} pushes per repository and day, {'with' if faults else 'without'} faults",
+        f"{size.pushes:g} pushes per repository and day, {'with' if faults else 'without'} faults"
+        + (f", ECR away for {size.outage:g} h" if size.outage else ""),
         flush=True,
     )
     began = time.monotonic()

@@ -21,13 +21,17 @@ CALM_END = timedelta(hours=30)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a run is. ``pushes``: per repository and day. ``faults``: whether anything goes wrong."""
+    """How large a run is. ``pushes``: per repository and day. ``faults``: whether anything goes wrong at random.
+
+    ``outage``: hours for which ECR answers nothing, from a day after the beginning on, when nearly all images are due.
+    """
 
     days: int = 7
     images: int = 400
     repositories: int = 40
     pushes: float = 1.0
     faults: bool = True
+    outage: float = 0.0
     from_completion: bool = False
 
     @property
@@ -109,9 +113,12 @@ def within(windows: list[tuple[datetime, datetime]], now: datetime) -> bool:
 
 
 def draw(size: Size, seed: int, repositories: list[str]) -> Troubles:
-    """Draw what goes wrong in a run; nothing without faults."""
+    """Draw what goes wrong in a run; without faults, that is an outage at most."""
     chance = Random(f"troubles {seed}")
     troubles = Troubles(Random(f"trouble {seed}"))
+    if size.outage:
+        due = START + timedelta(days=1)
+        troubles.episodes.append(Episode("error", due, due + timedelta(hours=size.outage), "ecr"))
     begin, end = START + CALM_START, size.end - CALM_END
     if not size.faults or begin >= end:
         return troubles

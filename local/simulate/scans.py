@@ -306,7 +306,7 @@ def _somebody_else(world: World, registry: str, image: tuple[str, str], at: date
 
 def _check_finds(world: World, figures: ScanFigures) -> list[Broken]:
     """In calm, each push is looked at within a tick of its event."""
-    if world.size.faults:
+    if world.size.faults or world.size.outage:
         return []
     touched: dict[tuple[str, str], list[datetime]] = {}
     for sent in world.sent:

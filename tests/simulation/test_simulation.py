@@ -23,6 +23,14 @@ def test_in_calm_nothing_is_overdue_or_refused_and_every_push_is_found_within_a_
     assert (outcome.scans.overdue, outcome.scans.excused, outcome.scans.refused) == (0, 0, 0)
 
 
+def test_an_hour_after_an_outage_of_three_nothing_is_overdue() -> None:
+    """The outage comes when nearly all images are due: they are late, and made up for in time."""
+    outcome = simulate(Size(days=3, images=200, repositories=10, pushes=4, faults=False, outage=3), 1)
+    assert outcome.broken == [], outcome.trace
+    assert outcome.scans.excused > 100
+    assert outcome.scans.overdue == 0
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     """What a seed shows can be shown again."""
     first, second = (simulate(Size(days=4, images=40, repositories=5), 2) for _ in range(2))
