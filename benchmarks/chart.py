@@ -8,8 +8,8 @@ from html import escape
 
 from benchmarks.suite import Growth
 
-_WIDTH, _HEIGHT = 860, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 250, 40, 50
+_WIDTH, _HEIGHT = 920, 460
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 300, 40, 50
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 
 
@@ -44,7 +44,8 @@ def svg(title: str, unit: str, lines: Sequence[Growth]) -> str:
     for power in range(low, high + 1):
         at = y(10**power)
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g} {escape(unit)}</text>')
+        step = f"{10**power:,} {unit}".rstrip()
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{escape(step)}</text>')
     under = _HEIGHT - _BOTTOM + 18
     parts += [
         f'<text x="{x(size):.1f}" y="{under}" text-anchor="middle">{size:,.0f}</text>' for size in sorted({*sizes})
