@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from ecr_rescan.core.text import clean, console_url, safe_link
+from ecr_rescan.core.text import clean, console_url, number_of, safe_link
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 
@@ -108,6 +108,11 @@ def test_safe_link_never_fails_and_is_idempotent(uri: str) -> None:
     """Any text is a link or None, and a link that was offered is offered again unchanged."""
     link = safe_link(uri)
     assert link is None or safe_link(link) == link
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    """One is the only singular."""
+    assert [number_of(count, "image", "images") for count in (0, 1, 1_200)] == ["0 images", "1 image", "1,200 images"]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_repositories_without_a_result_are_counted() -> None:
     held = {PLACE: ledger({"1": complete()}), (*PLACE[:2], "team/new"): waiting}
     wide = configuration(1, repository=("team/*",))
     page = html(summarise([wide], held, {PLACE: CLEAN}, (), at=NOW))
-    assert "1 of 1 repositories with results, the most severe first; 1 without a result" in page
+    assert "1 of 1 repository with a result, the most severe first; 1 without a result" in page
 
 
 def test_of_nothing_found_and_nothing_known_the_latter_comes_first() -> None:
@@ -179,7 +179,7 @@ def test_images_alike_are_one_line_of_a_search() -> None:
     held = ledger(dict.fromkeys(("1", "2", "3", "4"), complete()) | {"5": None})
     summary = everything([ONE], held, found)
     said = section(html(summary, {"cve": "cve-1"}, found), "Where is CVE-1?")
-    assert "In 4 images of 1 repositories" in said
+    assert "In 4 images of 1 repository" in said
     assert "1 of 5 images have no fresh result." in said
     assert "2 of 2 lines" in said
     assert said.index("q 2 critical") < said.index("1, 2, 3 and 1 more p 1 low")

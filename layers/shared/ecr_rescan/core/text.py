@@ -67,6 +67,11 @@ def enumerated(names: Sequence[str], shown: int = 3) -> str:
     return f"{listed} and {len(names) - shown} more" if len(names) > shown else listed
 
 
+def number_of(count: int, one: str, many: str) -> str:
+    """``1 image`` or ``12,000 images``."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def safe_link(uri: str) -> str | None:
     """A link that a person may be offered, or None: absolute http or https, with a host and without a user name.
 

@@ -19,7 +19,7 @@ from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.recent import KINDS, Change
 from ecr_rescan.core.summary.summary import COVERAGE, Summary
-from ecr_rescan.core.text import enumerated
+from ecr_rescan.core.text import enumerated, number_of
 
 ENDING_WITHIN = timedelta(days=7)
 _MOST_CHANGES = 12
@@ -296,7 +296,7 @@ def _troubled(summary: Summary, links: Links) -> Iterator[Html]:
             named = f"{image.repository}:{image.tags[0]}" if image.tags else image.repository
             examples.append(tag("li", f"{named}{platform}{places.suffix(place)}: {image.status.reason}"))
         link = links.same({"state": filters[wanted]}, "images")
-        number = "1 image" if len(images) == 1 else f"{len(images):,} images"
+        number = number_of(len(images), "image", "images")
         such = " such as" if len(images) > len(examples) else ""
         yield tag("li", chip(name, kind), " ", tag("a", number, href=link), such, tag("ul", examples, class_="why"))
 

@@ -15,7 +15,7 @@ from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, RepositoryId, Summary
 from ecr_rescan.core.summary.where import Past, Place, Whereabouts
-from ecr_rescan.core.text import enumerated
+from ecr_rescan.core.text import enumerated, number_of
 
 IMAGES_ON_A_PAGE = 50
 _MOST_REPOSITORIES = 40
@@ -68,7 +68,8 @@ def configurations(summary: Summary, links: Links) -> Html:
             )
         )
     heading = (_column("Configuration", "w3"), _column("Selects", "w3"), _column("Images"), _column("Open findings"))
-    body = _table(heading, rows, f"{len(rows):,} scan configurations") if rows else tag("p", "None yet.", class_="soft")
+    caption = number_of(len(rows), "scan configuration", "scan configurations")
+    body = _table(heading, rows, caption) if rows else tag("p", "None yet.", class_="soft")
     return tag("section", tag("h2", "Configurations"), body, class_="card")
 
 
@@ -101,7 +102,8 @@ def repositories(summary: Summary, query: PageQuery, links: Links) -> Html:
     heading = [_column("Repository"), _column("By severity"), *(_column(_short(one), "num") for one in RATED[:4])]
     without = summary.totals.repositories - len(joined)
     rest = f"; {without:,} without a result" if without else ""
-    caption = f"{len(rows):,} of {len(joined):,} repositories with results, the most severe first{rest}"
+    with_results = number_of(len(joined), "repository with a result", "repositories with results")
+    caption = f"{len(rows):,} of {with_results}, the most severe first{rest}"
     body = _table(heading, rows, caption) if rows else tag("p", "No repository has a result yet.", class_="soft")
     return tag("section", tag("h2", "Repositories"), body, class_="card")
 
@@ -125,8 +127,8 @@ def images(summary: Summary, query: PageQuery, links: Links) -> Html:
         _sortable("Scanned", "scanned", query, links),
         _sortable("Pushed", "pushed", query, links),
     ]
-    of = f" of {len(everything):,}" if len(found) < len(everything) else ""
-    caption = f"{len(found):,}{of} images, page {number:,} of {last:,}"
+    of = f"{len(found):,} of " if len(found) < len(everything) else ""
+    caption = f"{of}{number_of(len(everything), 'image', 'images')}, page {number:,} of {last:,}"
     shown = found[(number - 1) * IMAGES_ON_A_PAGE : number * IMAGES_ON_A_PAGE]
     rows = [_image(image, places.suffix(place)) for place, image in shown]
     pages = tag("nav", _pages(query, links, number, last), class_="pages", aria_label="Pages of images")
@@ -229,9 +231,10 @@ def whereabouts(found: Whereabouts, summary: Summary, links: Links) -> Html:
     """Where the vulnerability is that was asked for, and where it was."""
     title = tag("h2", f"Where is {found.vulnerability}?", id="where")
     digests = {(*_repository(place), place.digest) for place in found.places}
-    searched = f"among {found.searched:,} repositories with results"
+    searched = f"among {number_of(found.searched, 'repository with a result', 'repositories with results')}"
     if found.places:
-        sentence = f"In {len(digests):,} images of {len({*map(_repository, found.places)}):,} repositories, {searched}."
+        repositories = number_of(len({*map(_repository, found.places)}), "repository", "repositories")
+        sentence = f"In {number_of(len(digests), 'image', 'images')} of {repositories}, {searched}."
     else:
         sentence = (
             f"Found nowhere {searched}." if found.searched else "No repository has a result yet, so nobody knows."
