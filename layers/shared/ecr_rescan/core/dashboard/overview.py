@@ -309,7 +309,8 @@ def _suppressions(summary: Summary) -> Iterator[Html]:
         for suppression, hidden in item.ignoring:
             what = suppression.vulnerability + (f" in {suppression.package}" if suppression.package else "")
             if suppression.until is not None and suppression.until - today <= ENDING_WITHIN:
-                ends = f"is ignored until {suppression.until}, then {hidden:,} findings show again"
+                then = number_of(hidden, "finding shows", "findings show")
+                ends = f"is ignored until {suppression.until}, then {then} again"
                 yield tag("li", chip("ends soon", "warn"), f" {what} {ends}: {suppression.reason}{of}")
             elif not hidden and item.counts is not None:
                 yield tag(

@@ -15,7 +15,7 @@ from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
-from ecr_rescan.core.text import clean, enumerated, safe_link
+from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text
 
 _KINDS = {
@@ -89,7 +89,8 @@ def baseline_message(
         f"Open findings: {totals or 'none'}.",
     ]
     if waiting:
-        sentences.append(f"{waiting} images have no result yet; what they bring at first is not sent one by one.")
+        lacking = number_of(waiting, "image has", "images have")
+        sentences.append(f"{lacking} no result yet; first results are not sent one by one.")
     notice = Notice(
         type="baseline",
         identity=[to_text(began)],
