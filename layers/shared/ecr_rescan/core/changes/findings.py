@@ -6,16 +6,13 @@ change: completion times and scan states are the ledger's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from ecr_rescan.core import record_form
 from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
-from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity, most_severe
 from ecr_rescan.core.times import from_text, to_text
@@ -192,13 +189,10 @@ class FindingsDocument:
 
     def to_json(self) -> bytes:
         """The document's one and only form: the same content gives the same bytes."""
-        return json.dumps(self._to_wire(), ensure_ascii=False, separators=(",", ":")).encode()
-
-    def _to_wire(self) -> dict[str, Any]:
         findings: dict[str, dict[str, Any]] = {}
         for (vulnerability, package), finding in sorted(self.findings.items()):
             findings.setdefault(vulnerability, {})[package] = finding_to_wire(finding)
-        return {
+        wire = {
             "schema": SCHEMA,
             "registry": self.registry,
             "region": self.region,
@@ -211,6 +205,7 @@ class FindingsDocument:
             "advisories": {name: _advisory_to_wire(advisory) for name, advisory in sorted(self.advisories.items())},
             "outbox": sorted(_announcement_to_wire(item) for item in self.outbox),
         }
+        return record_form.to_json(wire)
 
     @classmethod
     def from_json(cls, key: str, body: bytes) -> FindingsDocument:
@@ -220,13 +215,7 @@ class FindingsDocument:
             UnknownSchemaError: another version of the service wrote it.
             DocumentError: it is no findings document.
         """
-        try:
-            wire = orjson.loads(body)
-            if wire["schema"] != SCHEMA:
-                raise UnknownSchemaError(key, wire["schema"])
-            return cls._from_wire(wire)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            raise DocumentError(key, f"is no findings document: {error!r}") from error
+        return record_form.from_json(key, body, cls._from_wire, schema=SCHEMA, what="findings document")
 
     @classmethod
     def _from_wire(cls, wire: dict[str, Any]) -> FindingsDocument:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from ecr_rescan.core import record_form
 from ecr_rescan.core.changes.findings import FindingKey
 from ecr_rescan.core.changes.recording import WAVE
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.times import from_text, to_text, whole_seconds
 
@@ -128,7 +127,7 @@ class Notices:
             "suppressions": {one: sorted(noted) for one, noted in sorted(self.suppressions.items())},
             "checked": self.checked,
         }
-        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+        return record_form.to_json(wire)
 
     @classmethod
     def from_json(cls, key: str, body: bytes) -> Notices:
@@ -138,29 +137,27 @@ class Notices:
             UnknownSchemaError: another version of the service wrote it.
             DocumentError: it is no notices document.
         """
-        try:
-            wire: dict[str, Any] = json.loads(body)
-            if wire["schema"] != SCHEMA:
-                raise UnknownSchemaError(key, wire["schema"])
-            return cls(
-                waves={
-                    (vulnerability, package): from_text(began)
-                    for vulnerability, packages in wire["waves"].items()
-                    for package, began in packages.items()
-                },
-                told={told: (from_text(at), bool(sent)) for told, (at, sent) in wire["told"].items()},
-                pending={key: (from_text(since), int(times)) for key, (since, times) in wire["pending"].items()},
-                known=set(wire["known"]),
-                selection=_selection_from_wire(wire["selection"]),
-                scan_type=ScanType(wire["scan_type"]) if wire["scan_type"] else None,
-                baseline_since=from_text(wire["baseline_since"]) if wire["baseline_since"] else None,
-                selection_before=_selection_from_wire(wire["selection_before"]),
-                scan_type_changed=bool(wire["scan_type_changed"]),
-                suppressions={one: frozenset(noted) for one, noted in wire["suppressions"].items()},
-                checked=str(wire["checked"]),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DocumentError(key, f"is no notices document: {error!r}") from error
+        return record_form.from_json(key, body, cls._from_wire, schema=SCHEMA, what="notices document")
+
+    @classmethod
+    def _from_wire(cls, wire: dict[str, Any]) -> Notices:
+        return cls(
+            waves={
+                (vulnerability, package): from_text(began)
+                for vulnerability, packages in wire["waves"].items()
+                for package, began in packages.items()
+            },
+            told={told: (from_text(at), bool(sent)) for told, (at, sent) in wire["told"].items()},
+            pending={key: (from_text(since), int(times)) for key, (since, times) in wire["pending"].items()},
+            known=set(wire["known"]),
+            selection=_selection_from_wire(wire["selection"]),
+            scan_type=ScanType(wire["scan_type"]) if wire["scan_type"] else None,
+            baseline_since=from_text(wire["baseline_since"]) if wire["baseline_since"] else None,
+            selection_before=_selection_from_wire(wire["selection_before"]),
+            scan_type_changed=bool(wire["scan_type_changed"]),
+            suppressions={one: frozenset(noted) for one, noted in wire["suppressions"].items()},
+            checked=str(wire["checked"]),
+        )
 
 
 def _selection_to_wire(selection: Selection | None) -> dict[str, object] | None:

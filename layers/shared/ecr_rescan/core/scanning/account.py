@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
+from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.times import from_text, to_text
 
@@ -91,7 +90,7 @@ class Account:
             "swept_at": _text(self.swept_at),
             "problem": self.problem,
         }
-        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+        return record_form.to_json(wire)
 
     @classmethod
     def from_json(cls, key: str, body: bytes) -> Account:
@@ -101,27 +100,25 @@ class Account:
             UnknownSchemaError: another version of the service wrote it.
             DocumentError: it is no account document.
         """
-        try:
-            wire: dict[str, Any] = json.loads(body)
-            if wire["schema"] != SCHEMA:
-                raise UnknownSchemaError(key, wire["schema"])
-            return cls(
-                registry=wire["registry"],
-                region=wire["region"],
-                scan_type=ScanType(wire["scan_type"]),
-                scan_type_at=_moment(wire["scan_type_at"]),
-                repositories=tuple(wire["repositories"]),
-                repositories_at=_moment(wire["repositories_at"]),
-                starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},
-                paused_until=_moment(wire["paused_until"]),
-                events_at=_moment(wire["events_at"]),
-                resume_at=wire["resume_at"],
-                unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
-                swept_at=_moment(wire["swept_at"]),
-                problem=wire["problem"],
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DocumentError(key, f"is no account document: {error!r}") from error
+        return record_form.from_json(key, body, cls._from_wire, schema=SCHEMA, what="account document")
+
+    @classmethod
+    def _from_wire(cls, wire: dict[str, Any]) -> Account:
+        return cls(
+            registry=wire["registry"],
+            region=wire["region"],
+            scan_type=ScanType(wire["scan_type"]),
+            scan_type_at=_moment(wire["scan_type_at"]),
+            repositories=tuple(wire["repositories"]),
+            repositories_at=_moment(wire["repositories_at"]),
+            starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},
+            paused_until=_moment(wire["paused_until"]),
+            events_at=_moment(wire["events_at"]),
+            resume_at=wire["resume_at"],
+            unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
+            swept_at=_moment(wire["swept_at"]),
+            problem=wire["problem"],
+        )
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -6,14 +6,11 @@ Written by StartScan alone, at every claim and every completion; the findings th
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
+from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.times import from_text, to_text
@@ -154,7 +151,7 @@ class Ledger:
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
         }
-        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+        return record_form.to_json(wire)
 
     @classmethod
     def from_json(cls, key: str, body: bytes) -> Ledger:
@@ -164,25 +161,23 @@ class Ledger:
             UnknownSchemaError: another version of the service wrote it.
             DocumentError: it is no image ledger.
         """
-        try:
-            wire = orjson.loads(body)
-            if wire["schema"] != SCHEMA:
-                raise UnknownSchemaError(key, wire["schema"])
-            return cls(
-                registry=wire["registry"],
-                region=wire["region"],
-                repository=wire["repository"],
-                since=from_text(wire["since"]),
-                listed_at=_moment(wire.get("listed_at")),
-                missing_since=_moment(wire.get("missing_since")),
-                problem=wire.get("problem", ""),
-                is_behind=wire.get("is_behind", False),
-                recorded_for=wire.get("recorded_for", ""),
-                images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
-                manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DocumentError(key, f"is no image ledger: {error!r}") from error
+        return record_form.from_json(key, body, cls._from_wire, schema=SCHEMA, what="image ledger")
+
+    @classmethod
+    def _from_wire(cls, wire: dict[str, Any]) -> Ledger:
+        return cls(
+            registry=wire["registry"],
+            region=wire["region"],
+            repository=wire["repository"],
+            since=from_text(wire["since"]),
+            listed_at=_moment(wire.get("listed_at")),
+            missing_since=_moment(wire.get("missing_since")),
+            problem=wire.get("problem", ""),
+            is_behind=wire.get("is_behind", False),
+            recorded_for=wire.get("recorded_for", ""),
+            images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
+            manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
+        )
 
 
 # Calling an enum takes several times as long as a look-up, and a large account has a hundred thousand records.

@@ -5,14 +5,14 @@ Counted repository by repository and for no configuration: whatever is suppresse
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
+from ecr_rescan.core import record_form
 from ecr_rescan.core.changes.findings import FindingsDocument
-from ecr_rescan.core.errors import DocumentError, UnknownSchemaError
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.times import from_text, to_text
 
@@ -41,7 +41,7 @@ class Snapshot:
             "at": to_text(self.at),
             "repositories": {name: _ordered(counts) for name, counts in sorted(self.repositories.items())},
         }
-        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+        return record_form.to_json(wire)
 
     @classmethod
     def from_json(cls, key: str, body: bytes) -> Snapshot:
@@ -51,22 +51,20 @@ class Snapshot:
             UnknownSchemaError: another version of the service wrote it.
             DocumentError: it is no day of the history.
         """
-        try:
-            wire = json.loads(body)
-            if wire["schema"] != SCHEMA:
-                raise UnknownSchemaError(key, wire["schema"])
-            return cls(
-                registry=wire["registry"],
-                region=wire["region"],
-                day=date.fromisoformat(wire["date"]),
-                at=from_text(wire["at"]),
-                repositories={
-                    name: {Severity(severity): int(count) for severity, count in counts.items()}
-                    for name, counts in wire["repositories"].items()
-                },
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DocumentError(key, f"is no day of the history: {error!r}") from error
+        return record_form.from_json(key, body, cls._from_wire, schema=SCHEMA, what="day of the history")
+
+    @classmethod
+    def _from_wire(cls, wire: dict[str, Any]) -> Snapshot:
+        return cls(
+            registry=wire["registry"],
+            region=wire["region"],
+            day=date.fromisoformat(wire["date"]),
+            at=from_text(wire["at"]),
+            repositories={
+                name: {Severity(severity): int(count) for severity, count in counts.items()}
+                for name, counts in wire["repositories"].items()
+            },
+        )
 
 
 def count_open(document: FindingsDocument) -> Counts | None:
