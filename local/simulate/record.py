@@ -70,8 +70,12 @@ def _check_open(world: World) -> list[Broken]:
         document = FindingsDocument.from_json(key, body) if body else None
         recorded = {key for key, finding in document.findings.items() if finding.current} if document else set()
         settled = end - SETTLED - (timedelta() if place[0] == OWN else LISTED)
-        before, after = world.truth.open_at(place, settled), world.truth.open_at(place, end)
-        for name, keys in (("missing", (before & after) - recorded), ("too many", recorded - before - after)):
+        lately = [settled, *(slots.at for slots in world.truth.slots_over_time(place) if slots.at > settled)]
+        opened = [world.truth.open_at(place, moment) for moment in lately]
+        inspected = _packages_inspected(world, place)
+        few = set.intersection(*opened) - recorded
+        many = {key for key in recorded.difference(*opened) if key[1] not in inspected}
+        for name, keys in (("missing", few), ("too many", many)):
             if keys:
                 what = f"{name}: {len(keys)}, such as {sorted(keys)[0]}"
                 broken.append(Broken("the record converges", what, end, place[1]))
@@ -149,6 +153,26 @@ def _check_changes(world: World) -> list[Broken]:
                 name = "every change is told" if number < least else "only changes are told, once"
                 broken.append(Broken(name, what_happened, at))
     return broken
+
+
+def _packages_inspected(world: World, place: Place) -> set[str]:
+    """The packages in images of which Inspector had the last word: all basic scans since have failed."""
+    if place[0] != OWN or not world.troubles.enhanced:
+        return set()
+    truth = world.truth
+    last = {
+        step.digest: step.at
+        for step in truth.histories[place].steps
+        if isinstance(step, Scanned) and step.found is not None
+    }
+    # The scan type is asked for every hour.
+    ended = max(end for _, end in world.troubles.enhanced) + timedelta(hours=1)
+    return {
+        package
+        for made in (truth.builds[digest] for digest in truth.histories[place].pushed)
+        if any(last.get(manifest, ended) <= ended for manifest in made.manifests)
+        for package in made.packages
+    }
 
 
 def _packages_pushed(world: World, wish: Wish, windows: list[tuple[datetime, datetime]]) -> set[str]:

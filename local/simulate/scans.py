@@ -111,13 +111,18 @@ def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
         for step in history.steps:
             if isinstance(step, Scanned):
                 scans.setdefault((place, step.digest), []).append(step)
+    accepted: dict[tuple[str, str, str], list[datetime]] = {}
+    for sent in world.sent:
+        if sent.operation == "StartImageScan" and sent.outcome == "ok":
+            accepted.setdefault((sent.registry, sent.repository, sent.digest), []).append(sent.at)
     excuses = _Excuses(world)
     end = world.size.end
     for span in spans(world.truth, end):
         figures.image_days += (span.end - span.begin) / timedelta(days=1)
         figures.images_seen += 1
         figures.steady_images += len(_days(span))
-        for due, done in _deadlines(world, span, scans.get((span.place, span.digest), []), excuses):
+        started = accepted.get((*span.place, span.digest), [])
+        for due, done in _deadlines(world, span, scans.get((span.place, span.digest), []), started, excuses):
             if done <= due:
                 continue
             if excuses.cover(span, due, done):
@@ -143,7 +148,9 @@ def _days(span: Span) -> range:
     return range(max(first, 1), last + 1)
 
 
-def _deadlines(world: World, span: Span, done: list[Scanned], excuses: _Excuses) -> Iterator[tuple[datetime, datetime]]:
+def _deadlines(
+    world: World, span: Span, done: list[Scanned], started: list[datetime], excuses: _Excuses
+) -> Iterator[tuple[datetime, datetime]]:
     """(until when a scan must end, when one did) for as long as the image was selected."""
     before = [scan for scan in done if scan.at <= span.begin]
     failures = 0
@@ -160,12 +167,14 @@ def _deadlines(world: World, span: Span, done: list[Scanned], excuses: _Excuses)
     while due < span.end:
         following = done[index] if index < len(done) else None
         if following is None or following.at > span.end:
-            yield due, span.end
+            # One that was running still is judged by its start, as other slow ones are.
+            running = (at for at in started if last is None or at > last)
+            yield due, min(span.end, next(running, span.end))
             return
         ended = following.at if following.at - following.began <= SLOWEST else following.began
         yield due, ended
         failures = failures + 1 if following.found is None else 0
-        due = following.at + LATEST
+        last, due = following.at, following.at + LATEST
         if failures:
             due = following.at + AFTER_FAILURES[min(failures, len(AFTER_FAILURES)) - 1]
             # A claim whose start was not sent ends with the same failure again, and another day of rest.
@@ -238,7 +247,6 @@ def _archived(world: World) -> dict[tuple[Place, str], list[tuple[datetime, date
 def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list[Broken]:
     broken: list[Broken] = []
     unsure: dict[tuple[str, str], datetime] = {}
-    hidden: set[tuple[str, str]] = set()
     probed: datetime | None = None
     twice = False
     quiet = {worker.number for worker in world.workers if worker.died}
@@ -277,13 +285,6 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
         if sent.outcome == "ValidationException" and any(
             begin <= sent.at <= end for begin, end in world.troubles.enhanced
         ):
-            continue
-        if sent.outcome == "LimitExceededException" and any(
-            begin <= sent.at <= end + timedelta(hours=25) and image not in hidden
-            for begin, end in world.troubles.enhanced
-        ):
-            # A basic scan that ended unseen before enhanced scanning hid it: known from its refusal on.
-            hidden.add(image)
             continue
         if image in unsure and sent.at - unsure[image] < timedelta(hours=24, minutes=5):
             continue

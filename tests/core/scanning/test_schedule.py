@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from ecr_rescan.core.scanning.schedule import (
     INTERVAL,
     MARGIN,
     QUOTA_REST,
+    READ_REST,
     UNSEEN_REST,
     Action,
     claim,
@@ -42,7 +44,7 @@ def none(reason: NoResultReason) -> NoResult:
 
 def scanned(at: datetime, *, claimed_at: datetime | None = None) -> ManifestRecord:
     record = ManifestRecord(claimed_at=claimed_at)
-    take_result(record, result(at), at)
+    take_result(record, result(at), ScanType.BASIC, at)
     return record
 
 
@@ -99,17 +101,17 @@ def test_what_inspector_could_not_tell_holds_no_basic_scan_up(reason: NoResultRe
 def test_a_start_whose_result_enhanced_scanning_hid_keeps_its_24_hours() -> None:
     record = scanned(NOW - hours(25))
     claim(record, NOW - hours(1))
-    take_result(record, result(NOW, ScanType.ENHANCED), NOW)
+    take_result(record, result(NOW, ScanType.ENHANCED), ScanType.ENHANCED, NOW)
     assert due_at(record, ScanType.BASIC) == NOW + hours(23) + MARGIN
 
 
 def test_an_enhanced_result_from_before_a_claim_shows_that_the_claim_came_to_nothing() -> None:
     record = ManifestRecord()
-    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), NOW - hours(25))
+    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), ScanType.ENHANCED, NOW - hours(25))
     claim(record, NOW - hours(1))
-    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), NOW)
+    take_result(record, result(NOW - hours(25), ScanType.ENHANCED), ScanType.ENHANCED, NOW)
     assert (record.claimed_at, record.basic_at) == (None, None)
-    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.START
+    assert due_at(record, ScanType.BASIC) is None
 
 
 def test_an_answer_that_an_image_is_archived_tells_of_no_scan() -> None:
@@ -121,9 +123,9 @@ def test_an_answer_that_an_image_is_archived_tells_of_no_scan() -> None:
 def test_an_older_result_soon_after_the_claim_leaves_it_standing_and_later_ends_it() -> None:
     record = scanned(NOW - hours(30))
     claim(record, NOW)
-    take_result(record, result(NOW - hours(30)), NOW + hours(0.1))
+    take_result(record, result(NOW - hours(30)), ScanType.BASIC, NOW + hours(0.1))
     assert is_pending(record)
-    take_result(record, result(NOW - hours(30)), NOW + hours(0.3))
+    take_result(record, result(NOW - hours(30)), ScanType.BASIC, NOW + hours(0.3))
     assert not is_pending(record)
     assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(0.3)) is Action.START
 
@@ -156,7 +158,7 @@ def test_failures_in_a_row_rest_longer_and_a_result_forgets_them() -> None:
         rests.append(round((record.retry_at - at) / timedelta(days=1)))
         at = record.retry_at
     assert rests == [1, 3, 7, 7]
-    take_result(record, result(at), at)
+    take_result(record, result(at), ScanType.BASIC, at)
     assert (record.failures, record.retry_at, record.state) == (0, None, ScanState.COMPLETE)
 
 
@@ -179,7 +181,7 @@ def test_a_scan_on_push_that_the_accounts_quota_prevented_is_no_failure() -> Non
 
 def test_under_enhanced_scanning_findings_are_read_once_a_day() -> None:
     record = ManifestRecord()
-    take_result(record, result(NOW - hours(100), ScanType.ENHANCED), NOW)
+    take_result(record, result(NOW - hours(100), ScanType.ENHANCED), ScanType.ENHANCED, NOW)
     assert decide(record, IMAGE, ScanType.ENHANCED, NOW + hours(23)) is Action.WAIT
     assert decide(record, IMAGE, ScanType.ENHANCED, NOW + hours(24)) is Action.LOOK_UP
 
@@ -193,17 +195,61 @@ def test_an_image_that_inspector_has_not_scanned_is_not_looked_at_every_tick() -
 
 def test_back_at_basic_scanning_only_the_last_basic_scan_holds_a_start_up() -> None:
     record = scanned(NOW - hours(10))
-    take_result(record, result(NOW - hours(2), ScanType.ENHANCED), NOW - hours(1))
+    take_result(record, result(NOW - hours(2), ScanType.ENHANCED), ScanType.ENHANCED, NOW - hours(1))
     assert due_at(record, ScanType.BASIC) == NOW - hours(10) + INTERVAL + MARGIN
     other = ManifestRecord()
-    take_result(other, result(NOW - hours(2), ScanType.ENHANCED), NOW - hours(1))
-    assert decide(other, IMAGE, ScanType.BASIC, NOW) is Action.START
+    take_result(other, result(NOW - hours(2), ScanType.ENHANCED), ScanType.ENHANCED, NOW - hours(1))
+    assert due_at(other, ScanType.BASIC) is None
+
+
+def test_back_at_basic_scanning_an_image_is_looked_at_first() -> None:
+    record = scanned(NOW - hours(30))
+    claim(record, NOW - hours(2))
+    take_result(record, result(NOW - hours(1), ScanType.ENHANCED), ScanType.ENHANCED, NOW - hours(1))
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.LOOK_UP
+    take_no_result(record, none(NoResultReason.UNAVAILABLE), ScanType.BASIC, NOW)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(0.2)) is Action.WAIT
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + READ_REST) is Action.LOOK_UP
+
+
+def test_a_start_that_enhanced_scanning_hid_and_that_basic_results_do_not_show_came_to_nothing() -> None:
+    before = scanned(NOW - hours(30))
+    claim(before, NOW - hours(2))
+    take_result(before, result(NOW - hours(1), ScanType.ENHANCED), ScanType.ENHANCED, NOW - hours(1))
+    assert due_at(before, ScanType.BASIC) == NOW + hours(22) + MARGIN
+    never = copy.copy(before)
+    take_result(before, result(NOW - hours(30)), ScanType.BASIC, NOW)
+    take_no_result(never, none(NoResultReason.NEVER_SCANNED), ScanType.BASIC, NOW)
+    assert {decide(record, IMAGE, ScanType.BASIC, NOW) for record in (before, never)} == {Action.START}
+
+
+def test_a_failure_that_enhanced_scanning_hid_cools_down_from_when_it_was() -> None:
+    record = scanned(NOW - hours(40))
+    claim(record, NOW - hours(10))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW - hours(10), ended_at=NOW - hours(10))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.ENHANCED, NOW - hours(5))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW)
+    assert due_at(record, ScanType.BASIC) == NOW + hours(14) + MARGIN
+
+
+def test_where_inspector_s_results_do_not_end_the_next_start_tells_why() -> None:
+    """The scan type of a registry can't always be asked for: only a refused start tells that it is enhanced."""
+    record = ManifestRecord()
+    take_result(record, result(NOW - hours(30), ScanType.ENHANCED), ScanType.BASIC, NOW)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.LOOK_UP
+    take_result(record, result(NOW - hours(30), ScanType.ENHANCED), ScanType.BASIC, NOW, by_event=True)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.LOOK_UP
+    take_result(record, result(NOW - hours(30), ScanType.ENHANCED), ScanType.BASIC, NOW)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW) is Action.START
+    claim(record, NOW)
+    take_skip(record, SkippedScan(DIGEST, SkipReason.ENHANCED, "disabled"), NOW)
+    assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(10)) is Action.LOOK_UP
 
 
 def test_a_basic_result_that_an_enhanced_one_hid_gives_the_due_time_when_it_is_seen() -> None:
     record = ManifestRecord()
-    take_result(record, result(NOW - hours(1), ScanType.ENHANCED), NOW)
-    take_result(record, result(NOW - hours(5)), NOW)
+    take_result(record, result(NOW - hours(1), ScanType.ENHANCED), ScanType.ENHANCED, NOW)
+    take_result(record, result(NOW - hours(5)), ScanType.BASIC, NOW)
     assert due_at(record, ScanType.BASIC) == NOW - hours(5) + INTERVAL + MARGIN
 
 
@@ -231,7 +277,7 @@ def test_a_start_whose_answer_was_lost_is_looked_at_every_quarter_of_an_hour_unt
         now = NOW + hours(quarter / 4)
         assert decide(record, IMAGE, ScanType.BASIC, now) is Action.LOOK_UP
         take_no_result(record, none(NoResultReason.UNAVAILABLE), ScanType.BASIC, now)
-    take_result(record, result(NOW - hours(25)), NOW + hours(5))
+    take_result(record, result(NOW - hours(25)), ScanType.BASIC, NOW + hours(5))
     assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(5)) is Action.START
 
 

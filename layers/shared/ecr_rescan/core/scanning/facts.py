@@ -105,7 +105,7 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, facts: Facts, n
     record = ledger.manifests.get(answer.digest)
     if isinstance(answer, ScanResult):
         if record is not None:
-            schedule.take_result(record, answer, now)
+            schedule.take_result(record, answer, facts.scan_type, now, by_event=answer.digest in facts.scanned)
     elif answer.reason is NoResultReason.NOT_FOUND:
         listing.apply_gone(ledger, answer.digest)
     elif answer.reason is NoResultReason.REPOSITORY_NOT_FOUND:

@@ -11,7 +11,7 @@ from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
-from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_pending
+from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
 
 LISTING_FOR = timedelta(hours=6)
 """How long a complete listing is good for where no events tell what changes."""
@@ -133,4 +133,6 @@ def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetim
         if record.asked < len(ASK_AFTER):
             return record.claimed_at + ASK_AFTER[record.asked]
         return (record.asked_at or record.claimed_at) + ASK_AFTER[-1]
+    if is_hidden(record, scan_type):
+        return record.retry_at or now
     return due_at(record, scan_type) or now

@@ -86,6 +86,14 @@ def is_pending(record: ManifestRecord) -> bool:
     return claimed is not None and (record.completed_at is None or record.completed_at < claimed)
 
 
+def is_hidden(record: ManifestRecord, scan_type: ScanType) -> bool:
+    """Whether enhanced scanning has hidden what became of basic scans, and nobody has looked since it ended.
+
+    A start may have been accepted or not, and somebody else's scan may have ended.
+    """
+    return scan_type is ScanType.BASIC and record.seen_by is ScanType.ENHANCED
+
+
 def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now: datetime) -> Action:
     """What to do with a manifest of an image at a tick.
 
@@ -99,6 +107,10 @@ def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now:
             # It is not known whether this start was accepted: no event will tell, so the tick looks itself.
             return Action.LOOK_UP if record.retry_at <= now else Action.WAIT
         return Action.ASK if _is_overdue(record, now) else Action.WAIT
+    if is_hidden(record, scan_type):
+        # A longer wait is Inspector's; this one is of a look that failed.
+        failed = record.retry_at is not None and now < record.retry_at <= now + READ_REST
+        return Action.WAIT if failed else Action.LOOK_UP
     if not record.looked_up:
         return Action.WAIT if record.retry_at is not None and record.retry_at > now else Action.LOOK_UP
     due = due_at(record, scan_type)
@@ -124,12 +136,19 @@ def claim(record: ManifestRecord, now: datetime) -> None:
     record.asked_at = None
 
 
-def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> None:
-    """Note a complete result; one that is older than what is known says at most that a claim came to nothing."""
-    record.looked_up, record.seen_by = True, result.scan_type
+def take_result(
+    record: ManifestRecord, result: ScanResult, scan_type: ScanType, now: datetime, *, by_event: bool = False
+) -> None:
+    """Note a complete result; one that is older than what is known says at most that a claim came to nothing.
+
+    ``scan_type`` is the registry's, as far as is known. Where a look, for which no event was the reason, finds
+    Inspector's results nevertheless, a start will tell.
+    """
+    record.looked_up = True
+    record.seen_by = scan_type if is_hidden(record, scan_type) and not by_event else result.scan_type
     if record.claimed_at is not None and result.completed_at >= record.claimed_at:
         _set_claim_aside(record)
-    _note_basic(record, result)
+    _note_basic(record, result, now)
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
         record.scan_type = result.scan_type
@@ -139,7 +158,7 @@ def take_result(record: ManifestRecord, result: ScanResult, now: datetime) -> No
         record.retry_at = None
         if result.scan_type is ScanType.BASIC:
             record.basic_at = None
-    if result.scan_type is ScanType.ENHANCED:
+    if scan_type is ScanType.ENHANCED:
         # Enhanced results are re-read once a day, whenever Inspector scanned last.
         record.retry_at = now + INTERVAL
     if is_pending(record):
@@ -158,16 +177,15 @@ def _set_claim_aside(record: ManifestRecord) -> None:
         record.claimed_at = None
 
 
-def _note_basic(record: ManifestRecord, result: ScanResult) -> None:
+def _note_basic(record: ManifestRecord, result: ScanResult, now: datetime) -> None:
     """Keep when the last basic scan was: enhanced results hide it, but its 24 hours go on."""
     if result.scan_type is ScanType.ENHANCED and record.scan_type is ScanType.BASIC:
-        hidden = record.completed_at
+        record.basic_at = max((at for at in (record.basic_at, record.completed_at) if at is not None), default=None)
     elif result.scan_type is ScanType.BASIC and record.scan_type is ScanType.ENHANCED:
-        hidden = result.completed_at
         record.retry_at = None
-    else:
-        return
-    record.basic_at = max((at for at in (record.basic_at, hidden) if at is not None), default=None)
+        if record.basic_at is None or result.completed_at > record.basic_at or now - record.basic_at >= ASK_AFTER[0]:
+            # A start that was set aside has come to nothing, if it does not show by now.
+            record.basic_at = result.completed_at
 
 
 def _may_be_running(record: ManifestRecord, now: datetime) -> bool:
@@ -183,7 +201,11 @@ def take_no_result(
     record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime, *, ended_at: datetime | None = None
 ) -> None:
     """Note that ECR has no complete result, and when to try again. ``ended_at``: when a scan ended, by an event."""
+    was_hidden, last_basic = is_hidden(record, scan_type), record.basic_at
     if answer.reason is not NoResultReason.UNAVAILABLE:
+        if was_hidden:
+            # What Inspector said holds no basic scan up.
+            record.retry_at = None
         record.looked_up, record.seen_by = True, scan_type
         _set_claim_aside(record)
     if answer.reason is NoResultReason.NEVER_SCANNED:
@@ -205,6 +227,9 @@ def take_no_result(
             record.state = ScanState.UNAVAILABLE
     else:
         _rest(record, answer, scan_type, now, ended_at)
+        if was_hidden and last_basic is not None and record.state is ScanState.FAILED:
+            # Under enhanced scanning nothing is started, so it failed before that.
+            record.basic_at, record.retry_at = last_basic, last_basic + COOL_DOWNS[0] + MARGIN
 
 
 def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
@@ -214,7 +239,7 @@ def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType
         # Basic scans are only hidden, and their 24 hours go on, should the registry go back to them.
         record.retry_at = max(now + UNSEEN_REST, due_at(record) or now)
     else:
-        record.completed_at = record.retry_at = None
+        record.completed_at = record.basic_at = record.retry_at = None
     record.claimed_at = None
     record.state, record.reason = ScanState.NEVER_SCANNED, answer.detail
 
@@ -276,3 +301,5 @@ def take_skip(record: ManifestRecord, skip: SkippedScan, now: datetime) -> None:
     elif skip.reason is SkipReason.UNAVAILABLE:
         record.state, record.reason = ScanState.UNAVAILABLE, skip.detail
         record.retry_at = now + READ_REST
+    elif skip.reason is SkipReason.ENHANCED:
+        record.seen_by = ScanType.ENHANCED

@@ -64,7 +64,9 @@ class Starter:
     def _start(self, repository: str, digest: str) -> tuple[SkippedScan | None, ScanResult | NoResult | None]:
         if self._is_stopped():
             self._note(unsent=1)
-            return SkippedScan(digest, SkipReason.LIMIT_EXCEEDED, "not sent"), None
+            is_basic = self._account.scan_type is ScanType.BASIC
+            reason = SkipReason.LIMIT_EXCEEDED if is_basic else SkipReason.ENHANCED
+            return SkippedScan(digest, reason, "not sent"), None
         outcome = self._registry.start(repository, digest)
         if not isinstance(outcome, SkippedScan):
             self._note(started=1)
