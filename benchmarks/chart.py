@@ -10,7 +10,18 @@ from benchmarks.suite import Growth
 
 _WIDTH, _HEIGHT = 920, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 300, 40, 50
-_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
+_COLOURS = (
+    "#1f77b4",
+    "#d62728",
+    "#2ca02c",
+    "#9467bd",
+    "#ff7f0e",
+    "#8c564b",
+    "#17becf",
+    "#7f7f7f",
+    "#bcbd22",
+    "#e377c2",
+)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

@@ -171,7 +171,7 @@ def growth(progress: Progress) -> Iterator[Growth]:
     for repositories in GROWTH:
         scale = world.Scale(repositories, FULL.images, FULL.findings)
         with run.aws(world.bucket(scale)) as aws:
-            for scenario in ("feed", "summary", "dashboard"):
+            for scenario in ("feed", "summary", "dashboard", "tick"):
                 figures = aws.run(scenario)
                 for state in ("cold", "warm", "unchanged"):
                     if state in figures:
