@@ -232,6 +232,13 @@ def test_a_failure_that_enhanced_scanning_hid_cools_down_from_when_it_was() -> N
     assert due_at(record, ScanType.BASIC) == NOW + hours(14) + MARGIN
 
 
+def test_a_failure_that_only_inspector_told_of_holds_no_basic_scan_up() -> None:
+    record = ManifestRecord()
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.ENHANCED, NOW - hours(5))
+    take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW)
+    assert due_at(record, ScanType.BASIC) == NOW + hours(24) + MARGIN
+
+
 def test_where_inspector_s_results_do_not_end_the_next_start_tells_why() -> None:
     """The scan type of a registry can't always be asked for: only a refused start tells that it is enhanced."""
     record = ManifestRecord()

@@ -24,3 +24,13 @@ def from_text(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def to_text_or_none(moment: datetime | None) -> str | None:
+    """``to_text`` of an instant that may be unknown."""
+    return None if moment is None else to_text(moment)
+
+
+def from_text_or_none(text: str | None) -> datetime | None:
+    """Read what ``to_text_or_none`` wrote."""
+    return None if text is None else from_text(text)

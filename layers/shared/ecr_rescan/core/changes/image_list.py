@@ -148,3 +148,16 @@ def _why(
     if tags & held or tags.intersection(left):
         return "fixed"
     return "unselected" if left else "gone"
+
+
+def tags_by_position(document: FindingsDocument) -> dict[int, set[str]]:
+    """The tags that name each manifest, or named it before they were taken from it."""
+    names: dict[int, set[str]] = {}
+    for image in document.images.values():
+        for position in bits(image.manifests):
+            names.setdefault(position, set()).update(image.tags)
+        for tag, digest in image.took.items():
+            before = document.images.get(digest)
+            for position in bits(before.manifests) if before else ():
+                names.setdefault(position, set()).add(tag)
+    return names

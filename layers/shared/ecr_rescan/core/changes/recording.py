@@ -20,7 +20,7 @@ from ecr_rescan.core.changes.findings import (
     News,
     Opening,
 )
-from ecr_rescan.core.changes.image_list import ImageFact, drop_unseen, list_images, wanted_images
+from ecr_rescan.core.changes.image_list import ImageFact, drop_unseen, list_images, tags_by_position, wanted_images
 from ecr_rescan.core.changes.masks import bits, mask_of
 from ecr_rescan.core.changes.texts import update_texts
 from ecr_rescan.core.changes.view import View, view
@@ -83,7 +83,7 @@ class _Merge:
         self.changed = 0
         self.first = 0
         self.other_scan_type = 0
-        self.tags_of = _tags_by_position(document)
+        self.tags_of = tags_by_position(document)
 
     def run(self) -> Changes:
         if self.update.images is not None:
@@ -386,16 +386,3 @@ def _shown(configuration: ScanConfiguration, opening: Opening, before: View) -> 
     if opening.closed is not None:
         return opening.closed.severity if _told_under(opening.closed, configuration) else None
     return opening.peak(before.effective) if opening.mask & before.effective else None
-
-
-def _tags_by_position(document: FindingsDocument) -> dict[int, set[str]]:
-    """The tags that name each manifest, or named it before they were taken from it."""
-    names: dict[int, set[str]] = {}
-    for image in document.images.values():
-        for position in bits(image.manifests):
-            names.setdefault(position, set()).update(image.tags)
-        for tag, digest in image.took.items():
-            before = document.images.get(digest)
-            for position in bits(before.manifests) if before else ():
-                names.setdefault(position, set()).add(tag)
-    return names

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
-from ecr_rescan.core.times import from_text, to_text
+from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 SCHEMA = 1
 
@@ -79,15 +79,15 @@ class Account:
             "registry": self.registry,
             "region": self.region,
             "scan_type": self.scan_type.value,
-            "scan_type_at": _text(self.scan_type_at),
+            "scan_type_at": to_text_or_none(self.scan_type_at),
             "repositories": sorted(self.repositories),
-            "repositories_at": _text(self.repositories_at),
+            "repositories_at": to_text_or_none(self.repositories_at),
             "starts": {to_text(begin): count for begin, count in sorted(self.starts.items())},
-            "paused_until": _text(self.paused_until),
-            "events_at": _text(self.events_at),
+            "paused_until": to_text_or_none(self.paused_until),
+            "events_at": to_text_or_none(self.events_at),
             "resume_at": self.resume_at,
             "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
-            "swept_at": _text(self.swept_at),
+            "swept_at": to_text_or_none(self.swept_at),
             "problem": self.problem,
         }
         return record_form.to_json(wire)
@@ -108,22 +108,14 @@ class Account:
             registry=wire["registry"],
             region=wire["region"],
             scan_type=ScanType(wire["scan_type"]),
-            scan_type_at=_moment(wire["scan_type_at"]),
+            scan_type_at=from_text_or_none(wire["scan_type_at"]),
             repositories=tuple(wire["repositories"]),
-            repositories_at=_moment(wire["repositories_at"]),
+            repositories_at=from_text_or_none(wire["repositories_at"]),
             starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},
-            paused_until=_moment(wire["paused_until"]),
-            events_at=_moment(wire["events_at"]),
+            paused_until=from_text_or_none(wire["paused_until"]),
+            events_at=from_text_or_none(wire["events_at"]),
             resume_at=wire["resume_at"],
             unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
-            swept_at=_moment(wire["swept_at"]),
+            swept_at=from_text_or_none(wire["swept_at"]),
             problem=wire["problem"],
         )
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else to_text(moment)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else from_text(text)

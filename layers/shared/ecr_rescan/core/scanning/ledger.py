@@ -13,7 +13,7 @@ from typing import Any
 from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity
-from ecr_rescan.core.times import from_text, to_text
+from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 SCHEMA = 1
 
@@ -143,8 +143,8 @@ class Ledger:
             "region": self.region,
             "repository": self.repository,
             "since": to_text(self.since),
-            "listed_at": _text(self.listed_at),
-            "missing_since": _text(self.missing_since),
+            "listed_at": to_text_or_none(self.listed_at),
+            "missing_since": to_text_or_none(self.missing_since),
             "problem": self.problem,
             "is_behind": self.is_behind,
             "recorded_for": self.recorded_for,
@@ -170,8 +170,8 @@ class Ledger:
             region=wire["region"],
             repository=wire["repository"],
             since=from_text(wire["since"]),
-            listed_at=_moment(wire.get("listed_at")),
-            missing_since=_moment(wire.get("missing_since")),
+            listed_at=from_text_or_none(wire.get("listed_at")),
+            missing_since=from_text_or_none(wire.get("missing_since")),
             problem=wire.get("problem", ""),
             is_behind=wire.get("is_behind", False),
             recorded_for=wire.get("recorded_for", ""),
@@ -186,14 +186,6 @@ _SEVERITIES = {severity.value: severity for severity in Severity}
 _SCAN_TYPES = {scan_type.value: scan_type for scan_type in ScanType}
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else to_text(moment)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else from_text(text)
-
-
 def _compact(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value not in (None, "", {}, 0, False)}
 
@@ -206,7 +198,7 @@ def _image_to_wire(image: LedgerImage) -> dict[str, Any]:
         artifact_type=image.artifact_type,
         archived=image.archived,
         gone=dict(sorted(image.gone.items())),
-        resolve_at=_text(image.resolve_at),
+        resolve_at=to_text_or_none(image.resolve_at),
         problem=image.problem,
     )
     if image.children is not None:
@@ -223,7 +215,7 @@ def _image_from_wire(wire: dict[str, Any]) -> LedgerImage:
         archived=wire.get("archived", False),
         children=wire.get("children"),
         gone=wire.get("gone", {}),
-        resolve_at=_moment(wire.get("resolve_at")),
+        resolve_at=from_text_or_none(wire.get("resolve_at")),
         problem=wire.get("problem", ""),
     )
 
@@ -234,16 +226,16 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         state=record.state.value,
         reason=record.reason,
         looked_up=record.looked_up,
-        claimed_at=_text(record.claimed_at),
-        completed_at=_text(record.completed_at),
-        basic_at=_text(record.basic_at),
+        claimed_at=to_text_or_none(record.claimed_at),
+        completed_at=to_text_or_none(record.completed_at),
+        basic_at=to_text_or_none(record.basic_at),
         scan_type=record.scan_type,
         seen_by=record.seen_by,
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
-        retry_at=_text(record.retry_at),
+        retry_at=to_text_or_none(record.retry_at),
         failures=record.failures,
         asked=record.asked,
-        asked_at=_text(record.asked_at),
+        asked_at=to_text_or_none(record.asked_at),
     )
 
 
@@ -253,14 +245,14 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         state=_STATES[wire["state"]],
         reason=wire.get("reason", ""),
         looked_up=wire.get("looked_up", False),
-        claimed_at=_moment(wire.get("claimed_at")),
-        completed_at=_moment(wire.get("completed_at")),
-        basic_at=_moment(wire.get("basic_at")),
+        claimed_at=from_text_or_none(wire.get("claimed_at")),
+        completed_at=from_text_or_none(wire.get("completed_at")),
+        basic_at=from_text_or_none(wire.get("basic_at")),
         scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         seen_by=_SCAN_TYPES[wire["seen_by"]] if "seen_by" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
-        retry_at=_moment(wire.get("retry_at")),
+        retry_at=from_text_or_none(wire.get("retry_at")),
         failures=wire.get("failures", 0),
         asked=wire.get("asked", 0),
-        asked_at=_moment(wire.get("asked_at")),
+        asked_at=from_text_or_none(wire.get("asked_at")),
     )
