@@ -38,7 +38,7 @@ bench: $(VENV)/.dev build $(if $(filter Linux,$(shell uname -s)),emulated) ## Me
 	@PYTHONPATH=layers/shared $(PY) -m benchmarks
 
 simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS OUTAGE)
-	@PYTHONPATH=layers/shared $(PY) -m local.simulate
+	@PYTHONPATH=layers/shared $(PY) -m simulation
 
 browser: $(VENV)/.dev ## Try the dashboard in a real browser (needs Chromium)
 	$(PY) -m pytest tests/browser $(ARGS)
@@ -47,7 +47,7 @@ screenshots: $(VENV)/.dev ## Make the pictures of the dashboard anew (needs Chro
 	PYTHONPATH=layers/shared $(PY) -m tests.browser.screenshots
 
 openapi: $(VENV)/.dev ## Write the API's contract anew, from the code
-	PYTHONPATH=layers/shared $(PY) -m local.contract
+	PYTHONPATH=layers/shared $(PY) -m contract
 
 fuzz: $(VENV)/.dev $(FUZZ_VENV)/.fuzz ## Hold the local stack to the API's contract, by requests made up from it
 	PYTHONPATH=layers/shared $(PY) -m tests.fuzz $(FUZZ_VENV)/bin/schemathesis

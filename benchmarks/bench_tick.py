@@ -32,8 +32,8 @@ from ecr_rescan.runtime.scanning import start_scan
 from ecr_rescan.runtime.scanning.repositories import fingerprint
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
-from local.simulate.gate import Gate, VirtualClock
-from local.simulate.s3 import Bucket
+from simulation.gate import Gate, VirtualClock
+from simulation.s3 import Bucket
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REGISTRY, REGION = "111122223333", "us-east-1"

@@ -15,10 +15,10 @@ from io import StringIO
 from unittest import mock
 
 from benchmarks.prices import Day
-from local.simulate.gate import START
-from local.simulate.plan import Size
-from local.simulate.scans import check_scans
-from local.simulate.world import World
+from simulation.gate import START
+from simulation.plan import Size
+from simulation.scans import check_scans
+from simulation.world import World
 
 SIZES = {100: 10, 1_000: 40, 10_000: 200}
 """Images → repositories. Each repository has a push a day."""
@@ -61,8 +61,8 @@ def count(images: int, repositories: int, pushes: int = 1) -> Counted:
     """Simulate two days and count the second."""
     # Small pages are for finding faults; S3 and ECR answer up to 1,000 at once.
     with (
-        mock.patch("local.simulate.world.KEYS_PER_PAGE", 1000),
-        mock.patch("local.simulate.world.PAGE", 1000),
+        mock.patch("simulation.world.KEYS_PER_PAGE", 1000),
+        mock.patch("simulation.world.PAGE", 1000),
         redirect_stdout(StringIO()),
     ):
         world = World(Size(days=2, images=images, repositories=repositories, pushes=pushes, faults=False), 1)

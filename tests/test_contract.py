@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from contract.document import FILE, to_text
 from functions.config.app import app as config_app
 from functions.findings.app import app as findings_app
 from functions.summary.app import app as summary_app
 from functions.summary.app import lambda_handler as summary_handler
-from local.contract.document import FILE, to_text
 from tests.service import Service, basic, service
 
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))

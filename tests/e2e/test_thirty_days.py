@@ -14,9 +14,9 @@ import pytest
 from ecr_rescan.runtime import wiring
 from functions.findings.app import lambda_handler as findings_handler
 from local.samples.images import image, multi_platform
-from local.simulate.gate import Gate
-from local.simulate.s3 import Bucket
 from local.template import ACCOUNT, REGION
+from simulation.gate import Gate
+from simulation.s3 import Bucket
 from tests.e2e.readers import FeedparserSubscriber, ReaderSubscriber, served
 from tests.e2e.registry_script import (
     ENDED,

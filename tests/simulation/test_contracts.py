@@ -17,9 +17,9 @@ from local.ecr.moto_ecr import FaithfulEcr
 from local.ecr.registry import Registry
 from local.ecr.scanning import ScanRules
 from local.samples.images import chart, image, multi_platform
-from local.simulate.ecr import EcrClient
-from local.simulate.gate import Gate, VirtualClock
-from local.simulate.s3 import Bucket
+from simulation.ecr import EcrClient
+from simulation.gate import Gate, VirtualClock
+from simulation.s3 import Bucket
 
 ACCOUNT, REGION, NAME = "123456789012", "us-east-1", "bucket"
 

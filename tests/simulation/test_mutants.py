@@ -16,8 +16,8 @@ from ecr_rescan.core.scanning import schedule
 from ecr_rescan.core.scanning.facts import Facts, news_of_results
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.runtime.scanning import repositories, starting
-from local.simulate.plan import Size
-from local.simulate.run import simulate
+from simulation.plan import Size
+from simulation.run import simulate
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.simulate.plan import Size
-from local.simulate.run import simulate
+from simulation.plan import Size
+from simulation.run import simulate
 
 
 @pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])

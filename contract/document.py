@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from local.contract.paths import paths
-from local.contract.schemas import schemas
+from contract.paths import paths
+from contract.schemas import schemas
 from local.functions import PROJECT
 
 FILE = PROJECT / "functions" / "summary" / "openapi.json"

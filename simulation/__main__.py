@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from local.simulate.plan import Size
-from local.simulate.run import Outcome, simulate
+from simulation.plan import Size
+from simulation.run import Outcome, simulate
 
 
 def main(environment: Mapping[str, str]) -> int:

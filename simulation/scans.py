@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.simulate.gate import START
-from local.simulate.plan import OWN
-from local.simulate.truth import Place, Scanned, Tagged, Truth
-from local.simulate.world import World
+from simulation.gate import START
+from simulation.plan import OWN
+from simulation.truth import Place, Scanned, Tagged, Truth
+from simulation.world import World
 
 LATEST = timedelta(hours=24, minutes=10)
 """Promise 1, from one completion to the next."""

@@ -1,8 +1,8 @@
-"""``python -m local.contract``: write the contract that the Summary function serves."""
+"""``python -m contract``: write the contract that the Summary function serves."""
 
 from __future__ import annotations
 
-from local.contract.document import FILE, to_text
+from contract.document import FILE, to_text
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from local.simulate.gate import START, Trouble
+from simulation.gate import START, Trouble
 
 OWN, OWN_REGION = "111122223333", "us-east-1"
 OTHER, OTHER_REGION = "444455556666", "eu-west-1"

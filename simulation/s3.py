@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local.simulate.gate import Gate, Trouble
+from simulation.gate import Gate, Trouble
 
 KEYS_PER_PAGE = 40
 """S3 answers up to 1,000 keys a page; so few show earlier whether all pages are read."""

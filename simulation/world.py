@@ -21,16 +21,16 @@ from ecr_rescan.runtime.scanning import start_scan
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
 from local.ecr.scanning import BASIC, ENHANCED
-from local.simulate import messaging
-from local.simulate.ecr import PAGE, EcrClient, Sent
-from local.simulate.gate import START, Died, Gate, VirtualClock, Worker
-from local.simulate.inline import calls_in_turn
-from local.simulate.messaging import Queue, TokenService
-from local.simulate.plan import OTHER, OWN, OWN_REGION, ROLE, Size, draw, within
-from local.simulate.s3 import KEYS_PER_PAGE, Bucket
-from local.simulate.scene import REGIONS, Scene
-from local.simulate.script import Script
-from local.simulate.truth import Wish
+from simulation import messaging
+from simulation.ecr import PAGE, EcrClient, Sent
+from simulation.gate import START, Died, Gate, VirtualClock, Worker
+from simulation.inline import calls_in_turn
+from simulation.messaging import Queue, TokenService
+from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, Size, draw, within
+from simulation.s3 import KEYS_PER_PAGE, Bucket
+from simulation.scene import REGIONS, Scene
+from simulation.script import Script
+from simulation.truth import Wish
 
 TICK = timedelta(minutes=5)
 BATCH_WINDOW = timedelta(seconds=60)

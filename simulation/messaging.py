@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local.simulate.gate import Gate, Trouble
+from simulation.gate import Gate, Trouble
 
 VISIBILITY = timedelta(minutes=6)
 RECEIVES = 8

@@ -13,10 +13,10 @@ from local.ecr.calls import CallLog
 from local.ecr.errors import EcrError
 from local.ecr.registry import Registry
 from local.ecr.scanning import BASIC, ENHANCED, ScanRules
-from local.simulate.content import Build, Knowledge, basic_findings, enhanced_findings
-from local.simulate.gate import VirtualClock
-from local.simulate.plan import OTHER, OTHER_REGION, OWN, OWN_REGION, Size, Troubles, within
-from local.simulate.truth import RANK, History, Place, Scanned, Tagged, Truth
+from simulation.content import Build, Knowledge, basic_findings, enhanced_findings
+from simulation.gate import VirtualClock
+from simulation.plan import OTHER, OTHER_REGION, OWN, OWN_REGION, Size, Troubles, within
+from simulation.truth import RANK, History, Place, Scanned, Tagged, Truth
 
 REGIONS = {OWN: OWN_REGION, OTHER: OTHER_REGION}
 QUOTA = 100_000

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
-from local.simulate.content import Build, Knowledge, Vulnerability, build
-from local.simulate.gate import START
-from local.simulate.plan import CALM_END, CALM_START, OTHER, OWN, Size
-from local.simulate.truth import Place
+from simulation.content import Build, Knowledge, Vulnerability, build
+from simulation.gate import START
+from simulation.plan import CALM_END, CALM_START, OTHER, OWN, Size
+from simulation.truth import Place
 
 PACKAGES = [f"package-{number}" for number in range(12)]
 EVERY_VERSION = 1_000_000

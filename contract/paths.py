@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from contract.schemas import UUID, Schema, listed, ref, text
 from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
@@ -12,7 +13,6 @@ from ecr_rescan.core.summary.summary import COVERAGE
 from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
-from local.contract.schemas import UUID, Schema, listed, ref, text
 
 Operation = dict[str, Any]
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local.ecr.errors import EcrError
 from local.ecr.registry import Registry
-from local.simulate.gate import Died, Gate, Trouble
+from simulation.gate import Died, Gate, Trouble
 
 PAGE = 7
 """ECR may answer fewer items than asked for: so few show earlier whether all pages are read."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from local.simulate.gate import START
-from local.simulate.plan import Size
-from local.simulate.record import check_record
-from local.simulate.scans import Broken, ScanFigures, check_scans
-from local.simulate.truth import Scanned, Tagged
-from local.simulate.world import World
+from simulation.gate import START
+from simulation.plan import Size
+from simulation.record import check_record
+from simulation.scans import Broken, ScanFigures, check_scans
+from simulation.truth import Scanned, Tagged
+from simulation.world import World
 
 _TRACE = 40
 _LARGE = 5000

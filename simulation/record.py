@@ -11,13 +11,13 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.keys import findings_key, images_key
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.summary.image_state import ImageState, statuses
-from local.simulate.content import Key
-from local.simulate.gate import START
-from local.simulate.plan import CALM_START, OWN, within
-from local.simulate.scans import LISTED, Broken
-from local.simulate.scene import REGIONS
-from local.simulate.truth import RANK, WINDOW, Place, Scanned, Wish
-from local.simulate.world import World
+from simulation.content import Key
+from simulation.gate import START
+from simulation.plan import CALM_START, OWN, within
+from simulation.scans import LISTED, Broken
+from simulation.scene import REGIONS
+from simulation.truth import RANK, WINDOW, Place, Scanned, Wish
+from simulation.world import World
 
 SETTLED = timedelta(minutes=45)
 """What completed so shortly before the end may not be recorded yet."""
