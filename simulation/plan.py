@@ -36,6 +36,8 @@ FAULTS = (
     "split batches",
 )
 """The kinds of things that go wrong, or at an inconvenient time."""
+APART = frozenset({"pauses", "crowds", "split batches"})
+"""What brings workers together: without them, two are rarely at work in a repository."""
 
 
 @dataclass(frozen=True, slots=True)
