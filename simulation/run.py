@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from simulation.gate import START
+from simulation.oracle import Oracle
 from simulation.plan import Size
 from simulation.record import check_record
 from simulation.scans import Broken, ScanFigures, check_scans
@@ -61,9 +62,11 @@ def simulate(size: Size, seed: int) -> Outcome:
     if size.images >= _LARGE:
         for day in range(1, size.days + 1):
             world.scene.at(START + timedelta(days=day), partial(print, f"seed {seed}: day {day} is over", flush=True))
+    oracle = Oracle(world)
+    world.after = oracle.check
     world.run()
     broken, scans = check_scans(world)
-    broken += check_record(world)
+    broken += check_record(world) + oracle.broken
     broken.sort(key=lambda one: one.at)
     calls = world.gate.calls
     return Outcome(

@@ -51,6 +51,7 @@ class Scene:
         self.knowledge = Knowledge()
         self.troubles = Troubles(Random(seed))
         self.foreign_scans: dict[tuple[Place, str], list[datetime]] = {}
+        self.deleted: dict[Place, datetime] = {}
         self.archivals: dict[tuple[Place, str], list[tuple[datetime, bool]]] = {}
         self._emit = emit
         self._scan_type = BASIC
@@ -94,6 +95,7 @@ class Scene:
     def delete_repository(self, place: Place) -> None:
         """Somebody deletes a repository; ECR sends no event."""
         self.registries[place[0]].delete_repository(place[1])
+        self.deleted[place] = self.now
         self.truth.histories[place].steps.append(Tagged(self.now, {}, gone=True))
 
     def push(self, place: Place, tag: str, made: Build) -> None:

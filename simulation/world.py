@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -48,8 +49,19 @@ SETTINGS = StartScanSettings(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """An event that never came (``arrived`` is None), or came more than a minute late."""
+
+    at: datetime
+    repository: str
+    digest: str
+    is_scan: bool
+    arrived: datetime | None = None
+
+
 class World:
-    """One run.
+    """One run. ``after`` is called when an invocation has ended, and nobody else is at work.
 
     ``sent``: the service's ECR calls. ``workers``: its invocations. ``errors``: those that failed as a whole.
     ``lost``: (when, repository, digest) of events that never arrived; ``late``: the same of those that took more than a
@@ -64,6 +76,8 @@ class World:
         self.errors: list[tuple[datetime, str]] = []
         self.lost: list[tuple[datetime, str, str]] = []
         self.late: list[tuple[datetime, str, str, datetime]] = []
+        self.unheard: list[Unheard] = []
+        self.after: Callable[[], None] = lambda: None
         self.log: deque[str] = deque(maxlen=2000)
         self._chance = Random(f"world {seed}")
         self.gate = Gate(self.clock, Random(f"gate {seed}"))
@@ -177,6 +191,7 @@ class World:
         faulty = not self.troubles.calm(now)
         if within(self.troubles.deaf, now) or (faulty and chance.random() < 0.02):
             self.lost.append((now, *about))
+            self.unheard.append(Unheard(now, *about, is_scan=event["detail-type"] == "ECR Image Scan"))
             return
         delays = []
         for _ in range(2 if faulty and chance.random() < 0.05 else 1):
@@ -187,6 +202,8 @@ class World:
             self.queue.put(json.dumps(event), now + delays[-1])
         if min(delays) > timedelta(minutes=1):
             self.late.append((now, *about, now + min(delays)))
+            is_scan = event["detail-type"] == "ECR Image Scan"
+            self.unheard.append(Unheard(now, *about, is_scan=is_scan, arrived=now + min(delays)))
         self._plan_batch()
 
     def _plan_batch(self) -> None:
@@ -253,6 +270,8 @@ class World:
         finally:
             self.gate.workers.pop()
             self.scene.settle()
+            if not self.gate.workers:
+                self.after()
 
     def _batch_of(self, worker: Worker, environment: int) -> None:
         messages = self.queue.receive()
