@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,7 +56,12 @@ class EcrClient:
         scan_type: Callable[[], str],
         *,
         page: int = PAGE,
+        others: Mapping[str, Registry] | None = None,
+        refuses: Callable[[str], bool] = lambda registry: False,
     ) -> None:
+        """``others``: registries whose policy lets this account in. ``refuses``: whether a start is called invalid."""
+        self._others = others or {}
+        self._refuses = refuses
         self._gate = gate
         self._registry = registry
         self._log = log
@@ -73,20 +78,27 @@ class EcrClient:
     def get_registry_scanning_configuration(self) -> dict[str, Any]:
         """GetRegistryScanningConfiguration, which the engine leaves to moto."""
         answer = {"scanningConfiguration": {"scanType": self._scan_type(), "rules": []}}
-        return self._through("GetRegistryScanningConfiguration", {}, lambda: answer)
+        return self._through("GetRegistryScanningConfiguration", {}, self._registry, lambda: answer)
 
     def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        if parameters.get("registryId", self._registry.account) != self._registry.account:
+        registry = self._others.get(parameters.get("registryId", ""), self._registry)
+        of_repositories = registry is self._registry or "repositoryName" in parameters
+        if parameters.get("registryId", registry.account) != registry.account or not of_repositories:
             raise _error(operation, "AccessDeniedException", "not authorized", 400)
         if operation in _PAGED:
             parameters = parameters | {"maxResults": min(parameters.get("maxResults", 100), self._page)}
-        return self._through(operation, parameters, lambda: self._registry.call(operation, parameters))
+        refusal = None
+        if operation == "StartImageScan" and self._refuses(registry.account):
+            refusal = EcrError("ValidationException", "This feature is disabled")
+        return self._through(operation, parameters, registry, lambda: registry.call(operation, parameters, refusal))
 
-    def _through(self, operation: str, parameters: dict[str, Any], do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _through(
+        self, operation: str, parameters: dict[str, Any], registry: Registry, do: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
         repository = parameters.get("repositoryName", "")
         outcome = "died"
         try:
-            trouble = self._gate.enter("ecr", operation, self._registry.account, repository)
+            trouble = self._gate.enter("ecr", operation, registry.account, repository)
             outcome = "ok"
             if trouble is not None and not trouble.done:
                 outcome = trouble.kind
@@ -108,13 +120,31 @@ class EcrClient:
                 Sent(
                     self._gate.clock.now(),
                     operation,
-                    self._registry.account,
+                    registry.account,
                     repository,
                     (parameters.get("imageId") or {}).get("imageDigest", ""),
                     outcome,
                     self._gate.workers[-1].number if self._gate.workers else 0,
                 )
             )
+
+
+class SilentClient:
+    """A client of a Region that does not answer within the read timeout of ``scan_wiring``, 10 seconds."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.meta = SimpleNamespace(
+            service_model=SimpleNamespace(operation_model=lambda name: SimpleNamespace(input_shape=_MEMBERS))
+        )
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        def call(**_: object) -> dict[str, Any]:
+            self._gate.enter("ecr", name, "silent")
+            self._gate.clock.advance(timedelta(seconds=10))
+            raise _lost()
+
+        return call
 
 
 def _trouble(operation: str, trouble: Trouble) -> Exception:

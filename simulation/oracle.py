@@ -163,6 +163,8 @@ class Oracle:
                 for manifest in builds[digest].manifests
             }
             watch.selected[wish.id] = {manifest: before.get(manifest, at) for manifest in manifests}
+            for left in before.keys() - manifests:
+                watch.good.pop((wish.id, left), None)
 
     def _replay(self, watch: Watch) -> None:
         """What happened in the repository since the last time."""

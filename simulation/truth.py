@@ -168,7 +168,12 @@ class Truth:
         if last is None:
             return set()
         pushed = self.histories[place].pushed
-        chosen = {tag for wish in self.wishes if wish.names(place) for tag in wish.slots(last.tags, pushed)}
+        chosen = {
+            tag
+            for wish in self.wishes
+            if wish.stands(moment) and wish.names(place)
+            for tag in wish.slots(last.tags, pushed)
+        }
         return {key for tag in chosen for key in last.findings[tag]}
 
 

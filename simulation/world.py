@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,23 +16,21 @@ from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClient
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
-from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
-from ecr_rescan.core.keys import config_key
 from ecr_rescan.runtime.scanning import start_scan
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
 from local.ecr.scanning import BASIC, ENHANCED
-from simulation import messaging
-from simulation.ecr import PAGE, EcrClient, Sent
+from simulation import messaging, people
+from simulation.author import Author
+from simulation.ecr import PAGE, EcrClient, Sent, SilentClient
 from simulation.gate import START, Died, Gate, VirtualClock, Worker
 from simulation.inline import calls_in_turn
 from simulation.messaging import Queue, TokenService
-from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, Size, draw, within
+from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, ROLE_REFUSED, SILENT_REGION, THIRD, Size, draw, within
 from simulation.s3 import KEYS_PER_PAGE, Bucket
 from simulation.scene import REGIONS, Scene
 from simulation.script import Script
-from simulation.truth import Wish
 
 TICK = timedelta(minutes=5)
 BATCH_WINDOW = timedelta(seconds=60)
@@ -42,7 +41,7 @@ SETTINGS = StartScanSettings(
     account_id=OWN,
     bucket_name="bucket",
     public_url=None,
-    allowed_roles=(ROLE,),
+    allowed_roles=(ROLE, ROLE_REFUSED),
     queue_url="https://sqs.example/events",
     topic_arn=f"arn:aws:sns:{OWN_REGION}:{OWN}:changes",
     role_external_id="simulated",
@@ -91,8 +90,10 @@ class World:
         self.scene = Scene(size, seed, self.clock, self._emitted)
         self.truth = self.scene.truth
         self.script = Script(size, seed, self.scene, self.scene.knowledge)
+        self.author = Author(self.bucket, self.truth, self.clock.now)
         self.script.begin()
-        names = sorted(name for account, name in self.truth.histories if account == OWN)
+        self.habits = people.begin(size, seed, self.scene, self.author)
+        names = sorted(name for account, name in self.truth.histories if account == OWN and "lab/" not in name)
         self.troubles = self.scene.troubles = draw(size, seed, names)
         self._listening = True
         self.gate.trouble = self._trouble
@@ -113,41 +114,16 @@ class World:
             self._wake("batch")
 
     def _configure(self) -> None:
-        """The configurations that people make, one of them later."""
-        count = self.size.repositories
+        """The configurations that people make, one of them later; the lab has its own."""
+        count, write = self.size.repositories, partial(self.author.write, edited=False)
         exact = [f"team-{number % 5}/app-{number}" for number in range(0, count, 7) if number % 10 != 9][:5]
-        self._wish(1, START, OWN, ("*",))
-        self._wish(2, START, OWN, ("team-1/*", "!team-1/app-6"), notify="MEDIUM")
-        self._wish(3, START, OWN, tuple(exact), tags=("v*", "!v2"))
-        self._wish(6, START, OWN, ("team-0/*", "team-4/*"), newest=3)
-        self._wish(4, START, OTHER, ("*",))
+        write(1, OWN, ("*", "!lab/*"))
+        write(2, OWN, ("team-1/*", "!team-1/app-6"), notify="MEDIUM")
+        write(3, OWN, tuple(exact), tags=("v*", "!v2"))
+        write(6, OWN, ("team-0/*", "team-4/*"), newest=3)
+        write(4, OTHER, ("*", "!lab/*"))
         late = START + timedelta(days=self.size.days * 0.4)
-        self.scene.at(late, lambda: self._wish(5, late, OWN, ("team-2/*", "team-3/*")))
-
-    def _wish(
-        self,
-        number: int,
-        since: datetime,
-        registry: str,
-        repository: Sequence[str],
-        *,
-        tags: Sequence[str] = (),
-        newest: int | None = None,
-        notify: str = "HIGH",
-    ) -> None:
-        identity = f"00000000-0000-4000-8000-00000000000{number}"
-        body = {
-            "region": REGIONS[registry],
-            "registry": registry,
-            "repository": list(repository),
-            "tags": list(tags),
-            "newest": newest,
-            "notify": notify,
-            "role_arn": ROLE if registry == OTHER else None,
-        }
-        made = ScanConfiguration.from_wire(body, id=identity, now=since)
-        self.bucket.put_object(Bucket="bucket", Key=config_key(identity), Body=made.to_document())
-        self.truth.wishes.append(Wish(identity, registry, tuple(repository), tuple(tags), newest, notify, since))
+        self.scene.at(late, lambda: write(5, OWN, ("team-2/*", "team-3/*")))
 
     def documents(self) -> DocumentStore:
         """The bucket, as the service reads it."""
@@ -168,7 +144,9 @@ class World:
             chance=self.gate.chance.random,
         )
 
-    def _ecr_client(self, region: str, credentials: Credentials | None) -> EcrClient:
+    def _ecr_client(self, region: str, credentials: Credentials | None) -> EcrClient | SilentClient:
+        if region == SILENT_REGION:
+            return SilentClient(self.gate)
         account = credentials.access_key_id if credentials else OWN
         assert REGIONS[account] == region
         return EcrClient(
@@ -177,7 +155,15 @@ class World:
             self.sent.append,
             lambda: self.scene.scan_type(account),
             page=self._page,
+            others={THIRD: self.scene.registries[THIRD]} if account == OWN else None,
+            refuses=self._refuses,
         )
+
+    def _refuses(self, registry: str) -> bool:
+        if registry in self.scene.refusing:
+            self.scene.refusing.discard(registry)
+            return True
+        return False
 
     def _trouble(self, service: str, operation: str, registry: str, repository: str) -> Any:
         return self.troubles.of(service, registry, repository, self.clock.now())
