@@ -10,6 +10,7 @@ from functools import partial
 from simulation.gate import START
 from simulation.oracle import Oracle
 from simulation.plan import Size
+from simulation.quiet import check_quiet
 from simulation.record import check_record
 from simulation.scans import Broken, ScanFigures, check_scans
 from simulation.truth import Scanned, Tagged
@@ -66,7 +67,8 @@ def simulate(size: Size, seed: int) -> Outcome:
     world.after = oracle.check
     world.run()
     broken, scans = check_scans(world)
-    broken += check_record(world) + oracle.broken
+    broken += check_record(world)
+    broken += check_quiet(world) + oracle.broken
     broken.sort(key=lambda one: one.at)
     calls = world.gate.calls
     return Outcome(

@@ -124,6 +124,11 @@ class Scene:
         manifest = self.truth.builds[digest].pushed.manifest
         self._call(place, "PutImage", imageManifest=manifest, imageTag=tag)
         self._tags_changed(place)
+        scan = self.registries[place[0]].repositories[place[1]].images[digest].scans.get(BASIC)
+        if scan is not None and scan.started_at == self.now:
+            # Where it is scanned on push, it is so again.
+            self.foreign_scans.setdefault((place, digest), []).append(self.now)
+            self._settle_later(place[0])
 
     def hang(self, registry: str, time: timedelta) -> None:
         """The next scan that starts in a registry takes so long."""

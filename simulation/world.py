@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from simulation.ecr import PAGE, EcrClient, Sent, SilentClient
 from simulation.gate import START, Died, Gate, VirtualClock, Worker
 from simulation.inline import calls_in_turn
 from simulation.messaging import Queue, TokenService
+from simulation.permissions import DeployedBucket, role
 from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, ROLE_REFUSED, SILENT_REGION, THIRD, Size, draw, within
 from simulation.s3 import KEYS_PER_PAGE, Bucket
 from simulation.scene import REGIONS, Scene
@@ -76,12 +77,13 @@ class World:
         self.lost: list[tuple[datetime, str, str]] = []
         self.late: list[tuple[datetime, str, str, datetime]] = []
         self.unheard: list[Unheard] = []
+        self.used: Counter[tuple[str, str]] = Counter()
         self.after: Callable[[], None] = lambda: None
         self.log: deque[str] = deque(maxlen=2000)
         self._chance = Random(f"world {seed}")
         self.gate = Gate(self.clock, Random(f"gate {seed}"))
         small = size.images < 1000
-        self._page = PAGE if small else 1000
+        self.page = PAGE if small else 1000
         self.bucket = Bucket(self.gate, keys_per_page=KEYS_PER_PAGE if small else 1000)
         self.queue = Queue(self.gate)
         self.topic = messaging.Topic(self.gate)
@@ -130,7 +132,8 @@ class World:
         return DocumentStore(self.bucket, "bucket")
 
     def _environment(self) -> Environment:
-        documents = DocumentStore(self.bucket, "bucket", sleep=self.clock.sleep, chance=self.gate.chance.random)
+        bucket = DeployedBucket(self.bucket, role("StartScan"), self.used)
+        documents = DocumentStore(bucket, "bucket", sleep=self.clock.sleep, chance=self.gate.chance.random)
         roles = AssumedRoles(TokenService(self.gate), external_id="simulated", now=self.clock.now)
         return Environment(
             settings=SETTINGS,
@@ -154,7 +157,7 @@ class World:
             self.scene.registries[account],
             self.sent.append,
             lambda: self.scene.scan_type(account),
-            page=self._page,
+            page=self.page,
             others={THIRD: self.scene.registries[THIRD]} if account == OWN else None,
             refuses=self._refuses,
         )
