@@ -70,12 +70,14 @@ class Author:
             )
         )
 
-    def write_unseen(self, number: int, region: str, registry: str, role_arn: str | None) -> None:
+    def write_unseen(
+        self, number: int, region: str, registry: str, repository: Sequence[str], role_arn: str | None
+    ) -> None:
         """Make a configuration of which nothing can be seen: its role or its Region does not answer."""
         body = {
             "region": region or REGIONS[registry],
             "registry": registry,
-            "repository": ["*"],
+            "repository": list(repository),
             "role_arn": role_arn,
         }
         identity = self.identity(number)

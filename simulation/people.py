@@ -63,6 +63,11 @@ class Doing:
         whole = timedelta(days=self.size.days) - CALM_START - CALM_END
         return CALM_START + max(whole, timedelta()) * self.chance.uniform(begin, end)
 
+    @property
+    def last(self) -> timedelta:
+        """When the last habit has ended; images pushed before that are given time."""
+        return timedelta(days=self.size.days) - CALM_END + timedelta(hours=2)
+
     def at(self, moment: timedelta, action: Callable[[], None]) -> None:
         """Plan a step."""
         self.stage.at(START + moment, action)
@@ -70,7 +75,7 @@ class Doing:
     def several(self, a_day: float) -> list[timedelta]:
         """Moments, so many a day, in their order; one at least."""
         days = self.size.days - (CALM_START + CALM_END) / timedelta(days=1)
-        return sorted(self.moment() for _ in range(max(1, round(a_day * max(days, 0)))))
+        return sorted(self.moment() for _ in range(max(1, round(a_day * self.size.pace * max(days, 0)))))
 
 
 def promotion(do: Doing) -> None:
@@ -89,36 +94,44 @@ def promotion(do: Doing) -> None:
 
 
 def rollback(do: Doing) -> None:
-    """``prod`` moves to a new image, and back to an older one."""
+    """``prod`` moves to a new image, and back to an older one; builds go on in between."""
     place = do.make(do.place())
-    builds = [do.push(place, f"build-{number}") for number in range(3)]
+    builds = [do.push(place, f"build-{number}") for number in range(2)]
     do.stage.retag(place, "prod", builds[0].digest)
     do.author.write(do.number, OWN, [place[1]], tags=["prod"])
 
+    def build() -> None:
+        builds.append(do.push(place, f"build-{len(builds)}"))
+
     def move() -> None:
         now = do.stage.tags(place)["prod"]
-        others = [one for one in builds if one.digest != now]
-        do.stage.retag(place, "prod", do.chance.choice(others).digest)
+        do.stage.retag(place, "prod", do.chance.choice([one for one in builds if one.digest != now]).digest)
 
     for moment in do.several(1.5):
+        do.at(moment - timedelta(hours=3), build)
         do.at(moment, move)
 
 
 def retagging(do: Doing) -> None:
-    """Many tags move at once."""
+    """Many tags move at once, to images of which some are new."""
     place = do.make(do.place())
-    builds = [do.push(place, f"build-{number}") for number in range(8)]
+    builds = [do.push(place, f"build-{number}") for number in range(6)]
     for number in range(4):
         do.stage.retag(place, f"live-{number}", builds[number].digest)
     do.author.write(do.number, OWN, [place[1]], tags=["live-*"])
 
+    def build() -> None:
+        builds.append(do.push(place, f"build-{len(builds)}"))
+
     def move() -> None:
         tags = do.stage.tags(place)
-        for number, made in enumerate(do.chance.sample(builds, 4)):
+        for number, made in enumerate(do.chance.sample(builds[-6:], 4)):
             if tags[f"live-{number}"] != made.digest:
                 do.stage.retag(place, f"live-{number}", made.digest)
 
     for moment in do.several(0.7):
+        for hours in (5, 4):
+            do.at(moment - timedelta(hours=hours), build)
         do.at(moment, move)
 
 
@@ -162,7 +175,9 @@ def widening(do: Doing) -> None:
     for tag in ("v1", "v2", "v3", "old"):
         do.push(place, tag)
     do.author.write(do.number, OWN, [place[1]], tags=["v1"])
-    do.at(do.moment(0, 0.5), lambda: do.author.write(do.number + 1, OWN, [f"lab/{do.name}/*"], tags=["v1", "v2"]))
+    second = do.moment(0.2, 0.5)
+    do.at(second - timedelta(hours=2), lambda: do.push(place, "v2"))
+    do.at(second, lambda: do.author.write(do.number + 1, OWN, [f"lab/{do.name}/*"], tags=["v1", "v2"]))
     do.at(do.moment(0.5, 1), lambda: do.author.write(do.number, OWN, [place[1]]))
 
 
@@ -172,8 +187,9 @@ def writing_by_hand(do: Doing) -> None:
     for tag in ("v1", "v2", "next"):
         do.push(place, tag)
     do.author.write(do.number, OWN, [place[1]], tags=["v1"], by_hand=do.chance.random() < 0.5)
+    do.at(do.moment(0, 0.1), lambda: do.push(place, "next"))
     for number, moment in enumerate(do.several(0.7)):
-        tags = (["v*"], ["v1"], ["next", "v2"])[number % 3]
+        tags = (["next", "v2"], ["v1"], ["v*"])[number % 3]
         do.at(moment, partial(do.author.write, do.number, OWN, [place[1]], tags=tags, by_hand=True))
 
 
@@ -198,7 +214,7 @@ def branching(do: Doing) -> None:
         place = do.make(do.place(f"branch-{number}"), scan_on_push=do.chance.random() < 0.5)
         do.push(place, "latest")
         later = do.stage.now + timedelta(hours=do.chance.uniform(2, 40))
-        do.stage.at(later, lambda: do.stage.delete_repository(place))
+        do.stage.at(min(later, START + do.last), lambda: do.stage.delete_repository(place))
 
     for number, moment in enumerate(do.several(1.5)):
         do.at(moment, partial(begin, number))
@@ -280,16 +296,20 @@ def visiting(do: Doing) -> None:
 
 def second_role(do: Doing) -> None:
     """For a while a second configuration names a registry with a role that can't be assumed."""
-    begin = do.moment(0, 0.7)
-    do.at(begin, lambda: do.author.write_unseen(do.number, "", OTHER, ROLE_REFUSED))
-    do.at(begin + timedelta(hours=do.chance.uniform(26, 40)), lambda: do.author.remove(do.number))
+    place = do.make(do.place(registry=OTHER))
+    do.push(place, "v1")
+    do.author.write(do.number, OTHER, [place[1]])
+    begin, hours = do.moment(0, 0.5), do.chance.uniform(26, 40)
+    do.at(begin, lambda: do.author.write_unseen(do.number + 1, "", OTHER, ["*"], ROLE_REFUSED))
+    do.at(min(begin + timedelta(hours=hours), do.last), lambda: do.author.remove(do.number + 1))
 
 
 def silent_region(do: Doing) -> None:
     """For a while a configuration names a Region that does not answer."""
-    begin = do.moment(0, 0.7)
-    do.at(begin, lambda: do.author.write_unseen(do.number, SILENT_REGION, OWN, None))
-    do.at(begin + timedelta(hours=do.chance.uniform(3, 30)), lambda: do.author.remove(do.number))
+    begin, hours = do.moment(0, 0.7), do.chance.uniform(3, 30)
+    names = [f"team/app-{number}" for number in range(12)]
+    do.at(begin, lambda: do.author.write_unseen(do.number, SILENT_REGION, OWN, names, None))
+    do.at(min(begin + timedelta(hours=hours), do.last), lambda: do.author.remove(do.number))
 
 
 _ALL: tuple[tuple[Callable[[Doing], None], float], ...] = (

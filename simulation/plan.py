@@ -43,6 +43,11 @@ class Size:
     habits: frozenset[str] | None = None
 
     @property
+    def pace(self) -> float:
+        """How much rarer than usual everything is that happens at random: a year has no more of it than a fortnight."""
+        return min(1.0, 14 / self.days)
+
+    @property
     def end(self) -> datetime:
         """When the run is over."""
         return START + timedelta(days=self.days)
@@ -138,7 +143,7 @@ def draw(size: Size, seed: int, repositories: list[str]) -> Troubles:
         return start, min(end, start + timedelta(minutes=chance.uniform(least, most)))
 
     def several(rate: float) -> range:
-        return range(int(rate * days + chance.random()))
+        return range(int(rate * size.pace * days + chance.random()))
 
     add = troubles.episodes.append
     for _ in several(1):

@@ -76,7 +76,7 @@ class Script:
         days = (end - begin) / timedelta(days=1)
 
         def several(rate: float, action: Callable[[], None]) -> None:
-            for _ in range(int(rate * max(days, 0) + self._chance.random())):
+            for _ in range(int(rate * self._size.pace * max(days, 0) + self._chance.random())):
                 self._stage.at(begin + self._chance.random() * (end - begin), action)
 
         several(4, self._publish)
