@@ -58,6 +58,10 @@ class Doing:
         self.stage.push(place, tag, made)
         return made
 
+    def renew(self, place: Place, tag: str) -> None:
+        """Move a tag to a new build."""
+        self.push(place, tag)
+
     def moment(self, begin: float = 0.0, end: float = 1.0) -> timedelta:
         """A moment of that part of the time in which people do things, from the start of the run."""
         whole = timedelta(days=self.size.days) - CALM_START - CALM_END
@@ -176,7 +180,7 @@ def widening(do: Doing) -> None:
         do.push(place, tag)
     do.author.write(do.number, OWN, [place[1]], tags=["v1"])
     second = do.moment(0.2, 0.5)
-    do.at(second - timedelta(hours=2), lambda: do.push(place, "v2"))
+    do.at(second - timedelta(hours=2), partial(do.renew, place, "v2"))
     do.at(second, lambda: do.author.write(do.number + 1, OWN, [f"lab/{do.name}/*"], tags=["v1", "v2"]))
     do.at(do.moment(0.5, 1), lambda: do.author.write(do.number, OWN, [place[1]]))
 
@@ -187,7 +191,7 @@ def writing_by_hand(do: Doing) -> None:
     for tag in ("v1", "v2", "next"):
         do.push(place, tag)
     do.author.write(do.number, OWN, [place[1]], tags=["v1"], by_hand=do.chance.random() < 0.5)
-    do.at(do.moment(0, 0.1), lambda: do.push(place, "next"))
+    do.at(do.moment(0, 0.1), partial(do.renew, place, "next"))
     for number, moment in enumerate(do.several(0.7)):
         tags = (["next", "v2"], ["v1"], ["v*"])[number % 3]
         do.at(moment, partial(do.author.write, do.number, OWN, [place[1]], tags=tags, by_hand=True))
