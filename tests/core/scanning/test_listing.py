@@ -10,7 +10,7 @@ import pytest
 
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, SkippedScan, SkipReason
 from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
-from ecr_rescan.core.scanning.facts import Facts, apply_facts
+from ecr_rescan.core.scanning.facts import Facts, apply_images
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
 from ecr_rescan.core.scanning.listing import SKEW, apply_gone, apply_listing, set_children, unheard_of
 from tests.builders import AT, REGION, REGISTRY, digest
@@ -61,21 +61,21 @@ def test_events_in_any_order_and_twice_come_to_the_same_tags(order: tuple[int, .
     ]
     made = listed(Row(digest("one")), Row(digest("other"), ("2",)))
     for number in [*order, *order]:
-        apply_facts(made, Facts(began=AT, events=[events[number]]), AT)
+        apply_images(made, Facts(began=AT, events=[events[number]]), AT)
     assert tags(made) == {"1": digest("three"), "2": digest("other")}
 
 
 def test_an_event_from_before_the_listing_is_old_news_unless_by_seconds() -> None:
     made = listed(Row(digest("one")))
-    apply_facts(made, Facts(began=AT, events=[pushed("old", "1", AT - SKEW - timedelta(seconds=1))]), AT)
+    apply_images(made, Facts(began=AT, events=[pushed("old", "1", AT - SKEW - timedelta(seconds=1))]), AT)
     assert tags(made) == {"1": digest("one")}
-    apply_facts(made, Facts(began=AT, events=[pushed("new", "2", AT.replace(microsecond=0))]), AT)
+    apply_images(made, Facts(began=AT, events=[pushed("new", "2", AT.replace(microsecond=0))]), AT)
     assert tags(made)["2"] == digest("new")
 
 
 def test_a_listing_that_was_not_complete_replaces_nothing() -> None:
     made = listed(Row(digest("one")))
-    apply_facts(made, Facts(began=AT + timedelta(hours=1), problem="throttled"), AT + timedelta(hours=1))
+    apply_images(made, Facts(began=AT + timedelta(hours=1), problem="throttled"), AT + timedelta(hours=1))
     assert tags(made) == {"1": digest("one")}
 
 
@@ -88,7 +88,7 @@ def test_a_listing_keeps_what_is_known_of_the_scans() -> None:
 
 def test_an_image_that_only_an_event_has_told_of_may_be_none() -> None:
     made = listed(Row(digest("one")))
-    apply_facts(made, Facts(began=AT, events=[pushed("two", "2", AT + timedelta(hours=1))]), AT)
+    apply_images(made, Facts(began=AT, events=[pushed("two", "2", AT + timedelta(hours=1))]), AT)
     assert unheard_of(made, list(made.images)) == [digest("two")]
     apply_listing(made, [Row(digest("one")), Row(digest("two"), ("2",), media_type="")], AT + timedelta(hours=2))
     assert unheard_of(made, list(made.images)) == []
@@ -126,10 +126,10 @@ def test_a_complete_listing_shows_which_platforms_of_an_index_are_there() -> Non
 )
 def test_an_image_of_whose_archiving_no_event_told_comes_back_by_its_return(told: Facts) -> None:
     made = listed(Row(digest("one")))
-    apply_facts(made, told, AT + timedelta(hours=1))
+    apply_images(made, told, AT + timedelta(hours=1))
     assert made.images[digest("one")].archived
     back = StorageClassChanged(REGISTRY, REGION, "team/app", digest("one"), archived=False, at=AT + timedelta(hours=2))
-    apply_facts(made, Facts(AT, events=[back]), AT + timedelta(hours=2))
+    apply_images(made, Facts(AT, events=[back]), AT + timedelta(hours=2))
     record = made.manifests[digest("one")]
     assert (record.state, record.looked_up) == (ScanState.NEVER_SCANNED, False)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -40,30 +41,65 @@ class Detail(Protocol):
     def subject(self) -> str | None: ...
 
 
-def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) -> None:
-    """Replace the ledger's images by a complete listing that began at ``began``; what is known of each is kept."""
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who held each tag, and which images were archived, at one moment."""
+
+    tags: Mapping[str, str]
+    archived: frozenset[str]
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Holders:
+        """As a ledger has them now."""
+        tags = {tag: digest for digest, image in ledger.images.items() for tag in image.tags}
+        return cls(tags, frozenset(digest for digest, image in ledger.images.items() if image.archived))
+
+
+def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime, *, over: Holders | None = None) -> None:
+    """Replace the ledger's images by a complete listing that began at ``began``; what is known of each is kept.
+
+    ``over``: as the ledger was when the listing began (None: as it is). What events have changed since then, the
+    listing may not show yet, and does not undo. Where they took a tag away, the repository is to be listed again:
+    a late event may have told of a deletion from before.
+    """
     known = ledger.images
+    now = Holders.of(ledger)
+    over = over or now
+    moved = {
+        tag: (digest, known[digest].tags[tag])
+        for tag, digest in now.tags.items()
+        if over.tags.get(tag) != digest and known[digest].tags[tag] >= began - SKEW
+    }
+    removed = over.tags.keys() - now.tags.keys()
     ledger.images = {}
     present = set()
     for detail in details:
         present.add(detail.digest)
-        tags = [tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag)]
-        if not tags or detail.subject:
+        tags = [
+            tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag) and tag not in moved and tag not in removed
+        ]
+        if detail.subject or not tags:
             continue
         before = known.get(detail.digest)
         image = before or LedgerImage(pushed_at=detail.pushed_at)
         image.pushed_at = detail.pushed_at
         image.tags = {tag: image.tags.get(tag, began) for tag in tags}
         image.media_type, image.artifact_type = detail.media_type, detail.artifact_type
-        image.archived = detail.archived
+        if (detail.digest in now.archived) == (detail.digest in over.archived):
+            image.archived = detail.archived
         ledger.images[detail.digest] = image
+    for digest in sorted({digest for digest, _ in moved.values()} - ledger.images.keys()):
+        ledger.images[digest] = known[digest]
+        known[digest].tags = {}
+    for tag, (digest, since) in moved.items():
+        ledger.images[digest].tags[tag] = since
     for image in ledger.images.values():
         if image.children is not None:
             all_children = image.children | image.gone
             image.children = {child: platform for child, platform in all_children.items() if child in present}
             image.gone = {child: platform for child, platform in all_children.items() if child not in present}
     ledger.listed_at = began
-    ledger.is_behind = False
+    ledger.is_behind = bool(removed)
     ledger.missing_since = None
     ledger.problem = ""
     tidy(ledger)

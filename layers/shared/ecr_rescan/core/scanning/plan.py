@@ -33,7 +33,7 @@ class Plan:
 
     ``look_ups``, ``starts``, ``asks``: digests of manifests, the longest waiting first. ``due_since``: when the first
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
-    selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
+    selected manifests by state. ``waiting``: how many are to be looked up, or have a scan running for the first
     time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan.
     """
 
@@ -109,8 +109,8 @@ def _hold(plan: Plan, ledger: Ledger, scan_type: ScanType, times: list[datetime]
 
 
 def _count(plan: Plan, record: ManifestRecord, now: datetime) -> None:
-    if record.completed_at is None and record.state in _WAITING and (is_pending(record) or not record.looked_up):
-        plan.waiting += 1
+    is_first = record.completed_at is None and is_pending(record)
+    plan.waiting += record.state in _CURRENT | _WAITING and (is_first or not record.looked_up)
     if record.state not in _CURRENT:
         return
     if record.completed_at is not None:

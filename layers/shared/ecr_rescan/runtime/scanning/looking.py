@@ -9,12 +9,15 @@ from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.errors import RegistryError
 from ecr_rescan.core.scan_result import NoResult, ScanResult, ScanType
 from ecr_rescan.core.scanning.facts import Facts
+from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.listing import Holders
 
 
-def list_repository(registry: Registry, repository: str, facts: Facts) -> None:
-    """Add a complete listing to the facts, or why there is none."""
+def list_repository(registry: Registry, ledger: Ledger, facts: Facts) -> None:
+    """Add a complete listing to the facts, or why there is none. ``ledger``: as it was read before."""
+    facts.listed_over = Holders.of(ledger)
     try:
-        facts.details = registry.images(repository)
+        facts.details = registry.images(ledger.repository)
     except RegistryError as error:
         if error.code == "RepositoryNotFoundException":
             facts.missing = True

@@ -7,7 +7,7 @@ twice, late, or out of order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -22,15 +22,17 @@ from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
-from ecr_rescan.core.scanning.facts import Facts, apply_facts, is_unknown
+from ecr_rescan.core.scanning.facts import Facts, apply_images, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
+from ecr_rescan.core.scanning.listing import selected_images
+from ecr_rescan.core.scanning.plan import selected_manifests
 from ecr_rescan.core.scanning.schedule import is_pending
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place, naming
 from ecr_rescan.runtime.scanning.registries import Registries
-from ecr_rescan.runtime.scanning.repositories import Repositories
+from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
 
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""
@@ -152,19 +154,21 @@ class Recorder:
     ) -> None:
         place = work.place
         account = self._account(place, work.messages, now)
-        stored = self._documents.get(place.images_key)
-        ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
+        readers = Readers(configurations, as_of=now, complete=complete)
+        ledger, stored = self._repositories.ledger(place, now)
         facts = Facts(began=now, scan_type=account.scan_type)
         facts.events = [
             message for message in work.messages if not isinstance(message, ScanCompleted | ResultAsked | Ignored)
         ]
-        apply_facts(ledger, facts, now)
+        apply_images(ledger, facts, now)
         ended = [message for message in work.messages if isinstance(message, ScanCompleted)]
         facts.scanned = {message.digest: message.at for message in sorted(ended, key=lambda message: message.at)}
         if not ledger.is_behind:
             tagged = {message.digest for message in ended if message.is_tagged}
             facts.unheard = {digest for digest in tagged if is_unknown(ledger, digest, facts.scanned[digest])}
-        digests = _to_read(ledger, work.messages)
+        # What nobody selects is read when somebody does; where it is not known what they select, all may be meant.
+        chosen = selected_images(ledger, configurations) if readers.are_known(ledger) else ledger.images
+        digests = _to_read(ledger, selected_manifests(ledger, chosen), work.messages)
         if digests:
             registry = self._registries.of(configurations)
             answers = look_up(registry, place.repository, digests, account.scan_type, calls)
@@ -179,7 +183,7 @@ class Recorder:
                 if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
                     self.batch.failed.append(message_id)
         if facts.events or facts.answers or facts.unheard:
-            written = self._repositories.write(place, facts, configurations, now, complete=complete, known=stored)
+            written = self._repositories.write(place, facts, readers, now, known=stored)
             if written.news:
                 self.news.add(place.findings_key)
 
@@ -216,19 +220,24 @@ class Recorder:
         self.batch.failed += work.ids
 
 
-def _to_read(ledger: Ledger, messages: Sequence[Message]) -> list[str]:
-    """The manifests of which ECR may have more than the ledger."""
+def _to_read(ledger: Ledger, selected: Container[str], messages: Sequence[Message]) -> list[str]:
+    """The selected manifests of which ECR may have more than the ledger."""
     digests = []
     for message in messages:
         if not isinstance(message, ScanCompleted | ResultAsked):
             continue
-        record = ledger.manifests.get(message.digest)
+        record = ledger.manifests.get(message.digest) if message.digest in selected else None
         if record is not None and (isinstance(message, ResultAsked) or not _is_recorded(record, message.at)):
             digests.append(message.digest)
     return sorted(set(digests))
 
 
 def _is_recorded(record: ManifestRecord, at: datetime) -> bool:
-    if is_pending(record) or record.completed_at is None or record.scan_type is ScanType.ENHANCED:
+    if (
+        not record.looked_up
+        or is_pending(record)
+        or record.completed_at is None
+        or record.scan_type is ScanType.ENHANCED
+    ):
         return False
     return at <= record.completed_at + SAME_SCAN

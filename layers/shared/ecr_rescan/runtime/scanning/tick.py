@@ -24,8 +24,7 @@ from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType
 from ecr_rescan.core.scanning.account import REPOSITORIES_FOR, SCAN_TYPE_FOR, Account
 from ecr_rescan.core.scanning.events import ResultAsked
-from ecr_rescan.core.scanning.facts import Facts, apply_facts
-from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, mark_unrecorded
 from ecr_rescan.core.scanning.listing import selected_images, unheard_of, unresolved
 from ecr_rescan.core.scanning.plan import LISTING_FOR, LISTING_FOR_WITH_EVENTS, Plan, listing_due, make_plan
 from ecr_rescan.runtime.observability import logger
@@ -33,7 +32,7 @@ from ecr_rescan.runtime.scanning.looking import list_repository, look_up, resolv
 from ecr_rescan.runtime.scanning.place import Place, naming
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
-from ecr_rescan.runtime.scanning.repositories import Repositories
+from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
 from ecr_rescan.runtime.scanning.starting import Starter
 
 RESERVE_SECONDS = 30.0
@@ -242,8 +241,8 @@ class Tick:
     def _repository(self, group: _Group, place: Place) -> None:
         now, name, registry, scan_type = group.now, place.repository, group.registry, group.account.scan_type
         configurations = group.named[place]
-        stored = self._documents.get(place.images_key)
-        ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
+        readers = Readers(configurations, as_of=now, complete=self._complete)
+        ledger, stored = self._repositories.ledger(place, now)
         facts = Facts(began=now, scan_type=scan_type)
         must_list = listing_due(ledger, group.listing_for, now) <= now
         if not must_list:
@@ -251,12 +250,12 @@ class Tick:
             facts.answers = look_up(registry, name, unknown, scan_type, group.calls)
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
-            list_repository(registry, name, facts)
+            list_repository(registry, ledger, facts)
         unlisted = must_list and facts.details is None
         if unlisted:
             # Whether what only an event told of is an image at all, the listing was to show: it is not to be started.
             facts.answers = [answer for answer in facts.answers if not is_never_scanned(answer)]
-        apply_facts(ledger, facts, now)
+        apply_images(ledger, facts, now)
         indexes = [
             digest
             for digest in unresolved(ledger, selected_images(ledger, configurations))
@@ -264,7 +263,9 @@ class Tick:
         ]
         if indexes:
             resolve(registry, name, indexes, facts)
-            apply_facts(ledger, facts, now)
+            apply_images(ledger, facts, now)
+        apply_scans(ledger, facts, now)
+        mark_unrecorded(ledger, self._repositories.unrecorded(place, ledger, readers), facts)
         plan = make_plan(ledger, configurations, scan_type, now, listing_for=group.listing_for)
         unsure = set(unheard_of(ledger, selected_images(ledger, configurations))) if unlisted else set()
         look_ups = [digest for digest in plan.look_ups if digest not in unsure]
@@ -272,15 +273,13 @@ class Tick:
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
         reserved = group.starter.reserve(len(plan.starts) + len(wanted))
-        written = self._repositories.write(
-            place, facts, configurations, now, complete=self._complete, claim_up_to=reserved, known=stored
-        )
+        written = self._repositories.write(place, facts, readers, now, claim_up_to=reserved, known=stored)
         group.starter.give_back(reserved - len(written.claimed))
         news = written.news
         if written.claimed:
             outcome = group.starter.start(name, written.claimed, group.calls)
             if outcome.skips:
-                written = self._repositories.write(place, outcome, configurations, now, complete=self._complete)
+                written = self._repositories.write(place, outcome, readers, now)
         left = make_plan(written.ledger, configurations, scan_type, now, listing_for=group.listing_for)
         if left.look_ups:
             left.next_at = now
