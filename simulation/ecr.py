@@ -84,9 +84,10 @@ class EcrClient:
 
     def _through(self, operation: str, parameters: dict[str, Any], do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         repository = parameters.get("repositoryName", "")
+        digest = (parameters.get("imageId") or {}).get("imageDigest", "")
         outcome = "died"
         try:
-            trouble = self._gate.enter("ecr", operation, self._registry.account, repository)
+            trouble = self._gate.enter("ecr", operation, self._registry.account, repository, digest)
             outcome = "ok"
             if trouble is not None and not trouble.done:
                 outcome = trouble.kind
@@ -104,15 +105,16 @@ class EcrClient:
             outcome = "died"
             raise
         finally:
+            self._gate.answer(outcome)
             self._log(
                 Sent(
                     self._gate.clock.now(),
                     operation,
                     self._registry.account,
                     repository,
-                    (parameters.get("imageId") or {}).get("imageDigest", ""),
+                    digest,
                     outcome,
-                    self._gate.workers[-1].number if self._gate.workers else 0,
+                    self._gate.worker.number if self._gate.worker else 0,
                 )
             )
 
