@@ -19,10 +19,7 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
 )
 from ecr_rescan.core.scanning import listing, schedule
-from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
-
-ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
 UNCONFIRMED = frozenset({ScanState.FAILED, ScanState.UNSUPPORTED, ScanState.EXPIRED, ScanState.ARCHIVED})
 """States in which the newest scan confirms nothing of what was found before."""
@@ -45,7 +42,7 @@ class Facts:
     details: Sequence[listing.Detail] | None = None
     missing: bool = False
     problem: str | None = None
-    events: list[ImageEvent] = field(default_factory=list)
+    events: list[listing.ImageEvent] = field(default_factory=list)
     scanned: dict[str, datetime] = field(default_factory=dict)
     unheard: set[str] = field(default_factory=set)
     children: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -63,13 +60,12 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
         listing.apply_listing(ledger, facts.details, facts.began)
     if facts.problem is not None:
         ledger.problem = facts.problem
-    for event in sorted(facts.events, key=lambda event: event.at):
-        _apply_event(ledger, event)
+    if facts.events:
+        listing.apply_events(ledger, facts.events)
     if any(is_unknown(ledger, digest, facts.scanned[digest]) for digest in facts.unheard):
         ledger.is_behind = True
-    for digest, children in facts.children.items():
-        if digest in ledger.images:
-            listing.set_children(ledger, digest, children)
+    if facts.children:
+        listing.set_children(ledger, facts.children)
     for digest, reason in facts.unresolved.items():
         if digest in ledger.images:
             ledger.images[digest].problem = reason
@@ -79,6 +75,10 @@ def apply_facts(ledger: Ledger, facts: Facts, now: datetime) -> None:
         _apply_skip(ledger, skip, now)
     for answer in facts.answers:
         _apply_answer(ledger, answer, facts, now)
+    gone = {skip.digest for skip in facts.skips if skip.reason is SkipReason.NOT_FOUND}
+    gone |= {answer.digest for answer in facts.answers if _is_gone(answer)}
+    if gone:
+        listing.apply_gone(ledger, gone)
     for digest in facts.asked:
         record = ledger.manifests.get(digest)
         if record is not None:
@@ -92,13 +92,9 @@ def is_unknown(ledger: Ledger, digest: str, scanned_at: datetime) -> bool:
     return is_listed and digest not in ledger.images and digest not in ledger.manifests
 
 
-def _apply_event(ledger: Ledger, event: ImageEvent) -> None:
-    if isinstance(event, ImagePushed):
-        listing.apply_push(ledger, event.digest, event.tag, event.media_type, event.artifact_type, event.at)
-    elif isinstance(event, ImageDeleted):
-        listing.apply_delete(ledger, event.digest, event.tag, event.at)
-    else:
-        listing.apply_storage_class(ledger, event.digest, event.archived, event.at)
+def _is_gone(answer: ScanResult | NoResult) -> bool:
+    """Whether ECR has the image no longer."""
+    return isinstance(answer, NoResult) and answer.reason is NoResultReason.NOT_FOUND
 
 
 def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, facts: Facts, now: datetime) -> None:
@@ -106,11 +102,9 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, facts: Facts, n
     if isinstance(answer, ScanResult):
         if record is not None:
             schedule.take_result(record, answer, facts.scan_type, now, by_event=answer.digest in facts.scanned)
-    elif answer.reason is NoResultReason.NOT_FOUND:
-        listing.apply_gone(ledger, answer.digest)
     elif answer.reason is NoResultReason.REPOSITORY_NOT_FOUND:
         listing.apply_missing(ledger, now)
-    elif record is not None:
+    elif record is not None and not _is_gone(answer):
         ended_at = facts.scanned.get(answer.digest)
         schedule.take_no_result(record, answer, facts.scan_type, now, ended_at=ended_at)
         if answer.reason is NoResultReason.ARCHIVED:
@@ -119,11 +113,9 @@ def _apply_answer(ledger: Ledger, answer: ScanResult | NoResult, facts: Facts, n
 
 def _apply_skip(ledger: Ledger, skip: SkippedScan, now: datetime) -> None:
     record = ledger.manifests.get(skip.digest)
-    if skip.reason is SkipReason.NOT_FOUND:
-        listing.apply_gone(ledger, skip.digest)
-    elif skip.reason is SkipReason.REPOSITORY_NOT_FOUND:
+    if skip.reason is SkipReason.REPOSITORY_NOT_FOUND:
         listing.apply_missing(ledger, now)
-    elif record is not None:
+    elif record is not None and skip.reason is not SkipReason.NOT_FOUND:
         schedule.take_skip(record, skip, now)
         if skip.reason is SkipReason.ARCHIVED:
             listing.apply_archived(ledger, skip.digest)
