@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecr_rescan.core.naming import Naming, names
@@ -16,6 +16,7 @@ PLACES = st.tuples(
 )
 
 
+@example([["a*b", "!*/"], ["?/b"], ["a/b", "b"]], [(REGISTRY, REGION, "a/b")])
 @given(st.lists(st.lists(PATTERNS, min_size=1, max_size=3), max_size=5), st.lists(PLACES, min_size=1, max_size=5))
 def test_many_are_named_as_each_is(patterns: list[list[str]], places: list[tuple[str, str, str]]) -> None:
     """In the order of the ids: what isn't tried could not match."""
