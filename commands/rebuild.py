@@ -27,6 +27,7 @@ from ecr_rescan.core.changes.rebuilding import differences, rebuild
 from ecr_rescan.core.changes.recording import Changes, Update, announce
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, EcrRescanError, UnknownSchemaError
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
 from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, unconfirmed
 from ecr_rescan.core.scanning.ledger import Ledger
@@ -35,7 +36,7 @@ from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime import clock
 from ecr_rescan.runtime.scanning.looking import list_repository, resolve
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=16)
 _LOST = (
@@ -210,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     documents = DocumentStore(boto3.client("s3"), asked.bucket)
     try:
         listed = ConfigurationStore(documents).list_all()
-        configurations = naming(place, listed.valid)
+        configurations = Naming(listed.valid).of(place)
         if not configurations:
             print("No configuration names this repository: there is nothing to record.", file=sys.stderr)
             return 2

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, SkippedScan, SkipReason
 from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.facts import Facts, apply_images
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
-from ecr_rescan.core.scanning.listing import SKEW, apply_gone, apply_listing, set_children, unheard_of
+from ecr_rescan.core.scanning.listing import (
+    SKEW,
+    ImageEvent,
+    apply_events,
+    apply_gone,
+    apply_listing,
+    set_children,
+    unheard_of,
+)
 from tests.builders import AT, REGION, REGISTRY, digest
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -96,8 +107,8 @@ def test_an_image_that_only_an_event_has_told_of_may_be_none() -> None:
 
 def test_an_index_that_lost_a_platform_keeps_the_others_and_says_so() -> None:
     made = listed(Row(digest("index"), media_type=INDEX))
-    set_children(made, digest("index"), {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"})
-    apply_gone(made, digest("arm"))
+    set_children(made, {digest("index"): {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"}})
+    apply_gone(made, {digest("arm")})
     assert made.manifests.keys() == {digest("amd")}
     assert made.images[digest("index")].gone == {digest("arm"): "linux/arm64"}
 
@@ -108,7 +119,7 @@ def test_a_complete_listing_shows_which_platforms_of_an_index_are_there() -> Non
     )
     index = Row(digest("i"), media_type=INDEX)
     made = listed(index, amd, arm)
-    set_children(made, digest("i"), {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"})
+    set_children(made, {digest("i"): {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"}})
     apply_listing(made, [index, amd], AT + timedelta(hours=1))
     assert (made.manifests.keys(), made.images[digest("i")].gone) == ({digest("amd")}, {digest("arm"): "linux/arm64"})
     apply_listing(made, [index, amd, arm], AT + timedelta(hours=2))
@@ -138,3 +149,43 @@ def test_signatures_and_untagged_images_are_not_listed() -> None:
     signature = Row(digest("signature"), (f"sha256-{'a' * 64}.sig",))
     made = listed(signature, Row(digest("untagged"), ()), Row(digest("sbom"), ("2",), subject=digest("one")))
     assert made.images == {}
+
+
+HOURS = st.integers(0, 4)
+NAMES = st.sampled_from(["one", "two", "index", "new"])
+TAGS = st.sampled_from(["1", "2", "3"])
+EVENTS = st.one_of(
+    st.builds(lambda name, tag, hours: pushed(name, tag, AT + timedelta(hours=hours)), NAMES, TAGS, HOURS),
+    st.builds(
+        lambda name, tag, hours: ImageDeleted(
+            REGISTRY, REGION, "team/app", name and digest(name), tag, AT + timedelta(hours=hours)
+        ),
+        st.none() | NAMES,
+        st.none() | TAGS,
+        HOURS,
+    ).filter(lambda event: event.digest or event.tag),
+    st.builds(
+        lambda name, archived, hours: StorageClassChanged(
+            REGISTRY, REGION, "team/app", digest(name), archived, AT + timedelta(hours=hours)
+        ),
+        NAMES,
+        st.booleans(),
+        HOURS,
+    ),
+)
+
+
+@given(st.lists(EVENTS, max_size=8))
+def test_a_batch_of_events_comes_to_what_one_after_the_other_does(events: list[ImageEvent]) -> None:
+    """What is known of the scans included: an image that leaves and comes back is another one."""
+    at_once = listed(
+        Row(digest("one"), ("1", "2")), Row(digest("two"), ("3",)), Row(digest("index"), ("4",), AT, INDEX)
+    )
+    set_children(at_once, {digest("index"): {digest("amd"): "linux/amd64", digest("arm"): "linux/arm64"}})
+    for record in at_once.manifests.values():
+        record.completed_at, record.state, record.looked_up = AT, ScanState.COMPLETE, True
+    one_by_one = copy.deepcopy(at_once)
+    apply_events(at_once, events)
+    for event in sorted(events, key=lambda event: event.at):
+        apply_events(one_by_one, [event])
+    assert at_once.to_json() == one_by_one.to_json()

@@ -19,10 +19,7 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
 )
 from ecr_rescan.core.scanning import listing, schedule
-from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
-
-ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
 UNCONFIRMED = frozenset({ScanState.FAILED, ScanState.UNSUPPORTED, ScanState.EXPIRED, ScanState.ARCHIVED})
 """States in which the newest scan confirms nothing of what was found before."""
@@ -49,7 +46,7 @@ class Facts:
     listed_over: listing.Holders | None = None
     missing: bool = False
     problem: str | None = None
-    events: list[ImageEvent] = field(default_factory=list)
+    events: list[listing.ImageEvent] = field(default_factory=list)
     scanned: dict[str, datetime] = field(default_factory=dict)
     unheard: set[str] = field(default_factory=set)
     children: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -77,25 +74,23 @@ def apply_images(ledger: Ledger, facts: Facts, now: datetime) -> None:
         listing.apply_listing(ledger, facts.details, facts.began, over=facts.listed_over)
     if facts.problem is not None:
         ledger.problem = facts.problem
-    for event in sorted(facts.events, key=lambda event: event.at):
-        _apply_event(ledger, event)
+    if facts.events:
+        listing.apply_events(ledger, facts.events)
     if any(is_unknown(ledger, digest, facts.scanned[digest]) for digest in facts.unheard):
         ledger.is_behind = True
-    for digest, children in facts.children.items():
-        if digest in ledger.images:
-            listing.set_children(ledger, digest, children)
+    if facts.children:
+        listing.set_children(ledger, facts.children)
     for digest, reason in facts.unresolved.items():
         if digest in ledger.images:
             ledger.images[digest].problem = reason
             ledger.images[digest].resolve_at = now + schedule.READ_REST
-    for told in (*facts.skips, *facts.answers):
-        if isinstance(told, ScanResult):
-            continue
-        if told.reason in _IMAGE_GONE:
-            listing.apply_gone(ledger, told.digest)
-        elif told.reason in _REPOSITORY_GONE:
-            listing.apply_missing(ledger, now)
-        elif told.reason in _ARCHIVED:
+    refused = [told for told in (*facts.skips, *facts.answers) if not isinstance(told, ScanResult)]
+    if gone := {told.digest for told in refused if told.reason in _IMAGE_GONE}:
+        listing.apply_gone(ledger, gone)
+    if any(told.reason in _REPOSITORY_GONE for told in refused):
+        listing.apply_missing(ledger, now)
+    for told in refused:
+        if told.reason in _ARCHIVED:
             listing.apply_archived(ledger, told.digest)
 
 
@@ -124,15 +119,6 @@ def is_unknown(ledger: Ledger, digest: str, scanned_at: datetime) -> bool:
     """Whether a tagged image was scanned that the ledger should have and does not: the event of its push was lost."""
     is_listed = ledger.listed_at is not None and scanned_at > ledger.listed_at
     return is_listed and digest not in ledger.images and digest not in ledger.manifests
-
-
-def _apply_event(ledger: Ledger, event: ImageEvent) -> None:
-    if isinstance(event, ImagePushed):
-        listing.apply_push(ledger, event.digest, event.tag, event.media_type, event.artifact_type, event.at)
-    elif isinstance(event, ImageDeleted):
-        listing.apply_delete(ledger, event.digest, event.tag, event.at)
-    else:
-        listing.apply_storage_class(ledger, event.digest, event.archived, event.at)
 
 
 def news_of_results(ledger: Ledger, facts: Facts) -> dict[str, ScanResult]:

@@ -19,6 +19,7 @@ from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import account_key
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
@@ -30,7 +31,7 @@ from ecr_rescan.core.scanning.schedule import is_pending
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.looking import look_up
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
 
@@ -108,10 +109,11 @@ class Recorder:
             StoreError: the configurations could not be listed: the whole batch is to come again.
         """
         listed = self._configurations.list_all()
+        naming = Naming(listed.valid)
         self.batch.messages = len(records)
         with uncollected(keeping=False), ThreadPoolExecutor(_CALLS_AT_ONCE) as calls:
             for work in self._sorted(records):
-                configurations = naming(work.place, listed.valid)
+                configurations = naming.of(work.place)
                 if not configurations:
                     self.batch.ignored["no configuration names the repository"] += len(work.ids)
                     continue

@@ -20,6 +20,7 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError, MessageError, RegistryError
 from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType
 from ecr_rescan.core.scanning.account import REPOSITORIES_FOR, SCAN_TYPE_FOR, Account
@@ -29,7 +30,7 @@ from ecr_rescan.core.scanning.listing import selected_images, unheard_of, unreso
 from ecr_rescan.core.scanning.plan import LISTING_FOR, LISTING_FOR_WITH_EVENTS, Plan, listing_due, make_plan
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.looking import list_repository, look_up, resolve
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
 from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
@@ -70,7 +71,7 @@ class _Group:
     calls: Executor
     listing_for: timedelta
     now: datetime
-    named: dict[Place, list[ScanConfiguration]]
+    named: dict[Place, Sequence[ScanConfiguration]]
 
     def signature(self, place: Place) -> Signature:
         """What a plan of a repository is made for."""
@@ -103,6 +104,7 @@ class Tick:
         self._complete = False
         self.report = Report()
         self.news: set[str] = set()
+        self.naming = Naming(())
 
     def _seconds_left(self) -> float:
         return self._total_seconds_left() - RESERVE_SECONDS
@@ -121,6 +123,7 @@ class Tick:
         for problem in listed.problems:
             logger.warning("A configuration can't be read", key=problem.key, problem=problem.problem)
         self._complete = not listed.problems
+        self.naming = Naming(listed.valid)
 
         def place(configuration: ScanConfiguration) -> tuple[str, str]:
             return (configuration.registry, configuration.region)
@@ -198,7 +201,7 @@ class Tick:
         names |= {parsed[2] for key in etags if (parsed := _parsed(key))}
         names |= {name for item in group.configurations for name in item.repository if is_exact(name)}
         places = [Place(account.registry, account.region, name) for name in sorted(names)]
-        group.named = {place: named for place in places if (named := naming(place, group.configurations))}
+        group.named = {place: named for place in places if (named := self.naming.of(place))}
         self.report.repositories += len(group.named)
         stale = [place for place in group.named if self._is_stale(group, place, etags.get(place.images_key))]
         stale.sort(key=lambda place: self._turn(group, place))
