@@ -52,5 +52,6 @@ def test_the_document_is_read_as_it_was_written() -> None:
         unnamed={"c": AT},
         swept_at=AT,
         problem="none",
+        problems={"": "none"},
     )
     assert Account.from_json("key", account.to_json()) == account

@@ -37,6 +37,7 @@ class Account:
     daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last arrived.
     ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no configuration
     names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
+    ``problems``: why roles can't be used for it, by role ("": the service's own permissions).
     """
 
     registry: str
@@ -52,6 +53,11 @@ class Account:
     unnamed: dict[str, datetime] = field(default_factory=dict)
     swept_at: datetime | None = None
     problem: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def problem_for(self, role_arn: str | None) -> str:
+        """What keeps a configuration with this role from being served as it should be; "" where nothing does."""
+        return self.problems.get(role_arn or "") or self.problem
 
     def count_starts(self, number: int, now: datetime) -> None:
         """Count scans started now, and forget those of more than a day ago."""
@@ -89,6 +95,7 @@ class Account:
             "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
             "swept_at": to_text_or_none(self.swept_at),
             "problem": self.problem,
+            "problems": self.problems,
         }
         return record_form.to_json(wire)
 
@@ -118,4 +125,5 @@ class Account:
             unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
             swept_at=from_text_or_none(wire["swept_at"]),
             problem=wire["problem"],
+            problems=wire.get("problems", {}),
         )

@@ -167,16 +167,16 @@ class Recorder:
         digests = _to_read(ledger, work.messages)
         if digests:
             registry = self._registries.of(configurations)
-            answers = look_up(registry, place.repository, digests, account.scan_type, calls)
+            answers = look_up(registry, place.repository, digests, account.scan_type, calls) if registry else []
             self.batch.read += len(answers)
-            unavailable = {
-                answer.digest
+            facts.answers = [
+                answer
                 for answer in answers
-                if isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE
-            }
-            facts.answers = [answer for answer in answers if answer.digest not in unavailable]
+                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE)
+            ]
+            unread = set(digests) - {answer.digest for answer in facts.answers}
             for message_id, message in zip(work.ids, work.messages, strict=True):
-                if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
+                if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unread:
                     self.batch.failed.append(message_id)
         if facts.events or facts.answers or facts.unheard:
             written = self._repositories.write(place, facts, configurations, now, complete=complete, known=stored)

@@ -66,7 +66,6 @@ class _Group:
 
     account: Account
     configurations: list[ScanConfiguration]
-    registry: Registry
     starter: Starter
     calls: Executor
     listing_for: timedelta
@@ -151,20 +150,19 @@ class Tick:
         account = Account.from_json(key, stored.body) if stored else Account(registry_id, region)
         loaded = replace(account)
         started = 0
-        try:
-            registry = self._registries.of(configurations)
+        account.problem = ""
+        registry = self._registries.of(configurations)
+        if registry is not None:
             self._refresh(account, registry, configurations, now)
-            starter = Starter(account, registry, self.report, self._seconds_left, now)
+            starter = Starter(account, self.report, self._seconds_left, now)
             listing_for = LISTING_FOR_WITH_EVENTS if account.hears_events(now) else LISTING_FOR
-            group = _Group(account, configurations, registry, starter, calls, listing_for, now, {})
+            group = _Group(account, configurations, starter, calls, listing_for, now, {})
             try:
                 self._work(group)
             finally:
                 started = starter.started
-            account.problem = ""
-        except RegistryError as error:
-            account.problem = f"{error.code}: {error.message}"
-            self._trouble(error, (registry_id, region))
+        account.problems = self._registries.problems(registry_id, region)
+        self.report.problems["role"] += len(account.problems)
         self.report.paused += account.paused_until is not None
         self._save(account, loaded, started, now, stored)
 
@@ -189,6 +187,7 @@ class Tick:
                 account.repositories_at = now
             except RegistryError as error:
                 # What is known of the repositories serves until they can be listed again.
+                account.problem = f"{error.code}: {error.message}"
                 self._trouble(error, (account.registry, account.region))
 
     def _work(self, group: _Group) -> None:
@@ -240,8 +239,11 @@ class Tick:
         return None
 
     def _repository(self, group: _Group, place: Place) -> None:
-        now, name, registry, scan_type = group.now, place.repository, group.registry, group.account.scan_type
+        now, name, scan_type = group.now, place.repository, group.account.scan_type
         configurations = group.named[place]
+        registry = self._registries.of(configurations)
+        if registry is None:
+            return
         stored = self._documents.get(place.images_key)
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=scan_type)
@@ -278,7 +280,7 @@ class Tick:
         group.starter.give_back(reserved - len(written.claimed))
         news = written.news
         if written.claimed:
-            outcome = group.starter.start(name, written.claimed, group.calls)
+            outcome = group.starter.start(registry, name, written.claimed, group.calls)
             if outcome.skips:
                 written = self._repositories.write(place, outcome, configurations, now, complete=self._complete)
         left = make_plan(written.ledger, configurations, scan_type, now, listing_for=group.listing_for)
