@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from ecr_rescan.adapters.backoff import PatientClient
+from ecr_rescan.adapters.backoff import Breaker, PatientClient
 from ecr_rescan.core.errors import RegistryError
 from ecr_rescan.core.scan_result import (
     NoResult,
@@ -258,3 +258,18 @@ def test_another_refusal_is_not_put_to_the_next_role() -> None:
     wires = [Wire((400, "ImageNotFoundException")), Wire()]
     subject = at(*(PatientClient(client(wire)) for wire in wires))
     assert subject.start("team-a/api", A) == SkippedScan(A, SkipReason.NOT_FOUND, "about ImageNotFoundException")
+
+
+def test_a_region_that_gives_no_reply_three_times_is_not_asked_again() -> None:
+    """By no client of that Region."""
+    breaker = Breaker()
+    wires = [Wire(UNREACHABLE, {"repositories": []}, TIMEOUT, TIMEOUT, UNREACHABLE), Wire()]
+    first, second = (
+        at(PatientClient(client(wire), sleep=wire.sleeps.append, chance=lambda: 0.0, breaker=breaker)) for wire in wires
+    )
+    assert (first.repositories(), first.may_ask()) == ([], True), "a reply in between shows that it answers"
+    for subject in (first, second):
+        with pytest.raises(RegistryError):
+            subject.repositories()
+    assert not second.may_ask()
+    assert [len(wire.requests) for wire in wires] == [5, 0]

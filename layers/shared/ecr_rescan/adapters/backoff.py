@@ -40,6 +40,9 @@ THROTTLES = frozenset(
 )
 """Codes of a request rate that was exceeded; ECR models none of them (Amazon ECR User Guide, common errors)."""
 
+SILENT_AFTER = 3
+"""Calls in a row that get no reply before a Region is taken not to answer."""
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 
 _SERVER_ERRORS = frozenset({"ServerException", "InternalFailure", "InternalServerError", "ServiceUnavailable"})
@@ -65,6 +68,28 @@ class CallFailedError(Exception):
         self.is_denied = code in _DENIED
 
 
+class Breaker:
+    """Whether a Region answers. Once it is open, nothing more is sent there: each call would take others' seconds."""
+
+    def __init__(self, *, after: int = SILENT_AFTER) -> None:
+        """``after``: how many calls in a row must get no reply at all."""
+        self._after = after
+        self._lost = 0
+        self.reason = ""
+        self.heard = False
+
+    def note(self, lost: str) -> None:
+        """Note that a call was answered (""), or how its reply was lost."""
+        self._lost = self._lost + 1 if lost else 0
+        self.heard |= not lost
+        if self._lost >= self._after:
+            self.reason = lost
+
+    def open(self, reason: str) -> None:
+        """Send nothing from the beginning on."""
+        self.reason = reason
+
+
 class PatientClient:
     """A boto3 client behind retries with exponential back-off and jitter, counted attempt by attempt.
 
@@ -81,6 +106,7 @@ class PatientClient:
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
         seconds_left: Callable[[], float] = lambda: math.inf,
+        breaker: Breaker | None = None,
     ) -> None:
         """Wrap a client.
 
@@ -90,6 +116,7 @@ class PatientClient:
             sleep: waits for so many seconds.
             chance: answers 0 to 1, for jitter.
             seconds_left: how long there is to wait for retries.
+            breaker: the Region's, shared with its other clients.
         """
         self.client = client
         self.own = own
@@ -98,7 +125,12 @@ class PatientClient:
         self._sleep = sleep
         self._chance = chance
         self._seconds_left = seconds_left
+        self._breaker = breaker or Breaker()
         self._lock = threading.Lock()
+
+    def may_ask(self) -> bool:
+        """Whether there is time for a call, and anybody to answer it."""
+        return self._seconds_left() > 0 and not self._breaker.reason
 
     def call(self, operation: str, *, resend_lost: bool = True, **parameters: Any) -> dict[str, Any]:
         """Call an operation by ECR's name for it.
@@ -115,11 +147,16 @@ class PatientClient:
         maybe_done = refused = False
         attempt = 1
         while True:
+            if self._breaker.reason:
+                raise CallFailedError("RegionSilent", self._breaker.reason, maybe_done=maybe_done)
             with self._lock:
                 self.calls[operation] += 1
             try:
-                return method(**parameters)
+                reply = method(**parameters)
+                self._breaker.note("")
+                return reply
             except ClientError as error:
+                self._breaker.note("")
                 code = str(error.response.get("Error", {}).get("Code", ""))
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
                 message = str(error.response.get("Error", {}).get("Message", ""))
@@ -134,6 +171,8 @@ class PatientClient:
                 again = lost and resend_lost
                 maybe_done |= lost
                 refused = not lost
+                if isinstance(error, BotoConnectionError | HTTPClientError):
+                    self._breaker.note(bounded(f"{code}: {message}", MAX_DETAIL))
             delay = self._delay(attempt)
             if not again or attempt == ATTEMPTS or delay >= self._seconds_left():
                 raise CallFailedError(

@@ -91,6 +91,10 @@ class Registry:
         self._registry = registry
         self._region = region
 
+    def may_ask(self) -> bool:
+        """Whether there is time for a call, and anybody to answer it."""
+        return any(client.may_ask() for client in self._clients())
+
     def repositories(self) -> list[str]:
         """The names of all repositories, sorted.
 

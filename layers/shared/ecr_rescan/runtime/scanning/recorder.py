@@ -7,20 +7,21 @@ twice, late, or out of order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from ecr_rescan.adapters.configurations import ConfigurationStore
+from ecr_rescan.adapters.configurations import Configurations, ConfigurationStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.account import SILENT, Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
 from ecr_rescan.core.scanning.facts import Facts, apply_facts, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
@@ -31,12 +32,10 @@ from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place, naming
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.repositories import Repositories
+from ecr_rescan.runtime.scanning.turns import Shares, rotated
 
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""
-
-RESERVE_SECONDS = 30.0
-"""No repository is begun with less time than this left: its messages come again."""
 
 SAME_SCAN = timedelta(minutes=30)
 """An event this long after a recorded completion is about that scan: another one is a day away."""
@@ -83,13 +82,13 @@ class Recorder:
         configurations: ConfigurationStore,
         repositories: Repositories,
         registries: Registries,
-        seconds_left: Callable[[], float],
+        shares: Shares,
     ) -> None:
         self._documents = documents
         self._configurations = configurations
         self._repositories = repositories
         self._registries = registries
-        self._seconds_left = seconds_left
+        self._shares = shares
         self._accounts: dict[tuple[str, str], Account] = {}
         self.batch = Batch()
         self.news: set[str] = set()
@@ -108,23 +107,30 @@ class Recorder:
         listed = self._configurations.list_all()
         self.batch.messages = len(records)
         with uncollected(keeping=False), ThreadPoolExecutor(_CALLS_AT_ONCE) as calls:
-            for work in self._sorted(records):
-                configurations = naming(work.place, listed.valid)
-                if not configurations:
-                    self.batch.ignored["no configuration names the repository"] += len(work.ids)
-                    continue
-                if self._seconds_left() < RESERVE_SECONDS:
-                    self.batch.failed += work.ids
-                    continue
-                self.batch.repositories += 1
-                try:
-                    self._repository(work, configurations, now, calls, complete=not listed.problems)
-                except EcrRescanError as error:
-                    self._failed(work, error)
-                except Exception:
-                    logger.exception("Unexpected error in a repository", repository=work.place.repository)
-                    self.batch.failed += work.ids
+            regions = groupby(self._sorted(records), key=lambda work: work.place[:2])
+            groups = rotated([list(group) for _, group in regions], now)
+            for number, group in enumerate(groups):
+                self._shares.begin(len(groups) - number)
+                for work in group:
+                    self._isolated(work, listed, now, calls)
         return list(listed.valid)
+
+    def _isolated(self, work: _Work, listed: Configurations, now: datetime, calls: ThreadPoolExecutor) -> None:
+        configurations = naming(work.place, listed.valid)
+        if not configurations:
+            self.batch.ignored["no configuration names the repository"] += len(work.ids)
+            return
+        if self._shares() <= 0:
+            self.batch.failed += work.ids
+            return
+        self.batch.repositories += 1
+        try:
+            self._repository(work, configurations, now, calls, complete=not listed.problems)
+        except EcrRescanError as error:
+            self._failed(work, error)
+        except Exception:
+            logger.exception("Unexpected error in a repository", repository=work.place.repository)
+            self.batch.failed += work.ids
 
     def _sorted(self, records: Sequence[Mapping[str, Any]]) -> list[_Work]:
         work: dict[tuple[Place, str], _Work] = {}
@@ -152,6 +158,9 @@ class Recorder:
     ) -> None:
         place = work.place
         account = self._account(place, work.messages, now)
+        silence = account.rests.get(SILENT)
+        if silence is not None and now < silence.until:
+            self._registries.keep_away(place.region, silence.reason)
         stored = self._documents.get(place.images_key)
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=account.scan_type)

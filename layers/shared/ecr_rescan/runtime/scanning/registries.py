@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ecr_rescan.adapters.backoff import PatientClient
+from ecr_rescan.adapters.backoff import Breaker, PatientClient
 from ecr_rescan.adapters.credentials import EcrClients
 from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.configuration import ScanConfiguration
@@ -50,6 +50,7 @@ class Registries:
         self._chance = chance
         self._made: dict[tuple[str, str, tuple[str, ...]], Registry] = {}
         self._by_role: dict[tuple[str, str, str], PatientClient | RegistryError] = {}
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._lock = threading.Lock()
 
     def of(self, configurations: Sequence[ScanConfiguration]) -> Registry | None:
@@ -64,6 +65,22 @@ class Registries:
         if key not in self._made:
             self._made[key] = Registry(lambda: self._usable(registry, region, roles), registry=registry, region=region)
         return self._made[key]
+
+    def is_silent(self, region: str) -> str:
+        """Why nothing more is sent to a Region; "" where it answers, or nobody has asked."""
+        return self._breakers[region].reason
+
+    def is_heard(self, region: str) -> bool:
+        """Whether a Region has answered anything."""
+        return self._breakers[region].heard
+
+    def keep_away(self, region: str, reason: str) -> None:
+        """Send nothing to a Region."""
+        self._breakers[region].open(reason)
+
+    def probe(self, region: str) -> None:
+        """Send nothing more to a Region after one call without a reply: it did not answer before."""
+        self._breakers.setdefault(region, Breaker(after=1))
 
     def problems(self, registry: str, region: str) -> dict[str, str]:
         """Why roles could not be used for a registry in a Region, by role."""
@@ -110,4 +127,5 @@ class Registries:
             sleep=self._sleep,
             chance=self._chance,
             seconds_left=self._seconds_left,
+            breaker=self._breakers[region],
         )
