@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
+from ecr_rescan.adapters.backoff import PatientClient
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
 from ecr_rescan.adapters.documents import DocumentStore
@@ -26,7 +27,7 @@ from ecr_rescan.core.changes.image_list import ImageFact
 from ecr_rescan.core.changes.rebuilding import differences, rebuild
 from ecr_rescan.core.changes.recording import Changes, Update, announce
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import DocumentError, EcrRescanError, UnknownSchemaError
+from ecr_rescan.core.errors import DocumentError, EcrRescanError, RegistryError, UnknownSchemaError
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
 from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, unconfirmed
@@ -37,6 +38,7 @@ from ecr_rescan.runtime import clock
 from ecr_rescan.runtime.scanning.looking import list_repository, resolve
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
 from ecr_rescan.runtime.scanning.place import Place
+from ecr_rescan.runtime.scanning.registries import roles_of
 
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=16)
 _LOST = (
@@ -243,10 +245,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _registry(place: Place, configurations: Sequence[ScanConfiguration], external_id: str) -> Registry:
-    role_arn = min((item.role_arn for item in configurations if item.role_arn), default=None)
-    roles = AssumedRoles(boto3.client("sts"), external_id=external_id, now=clock.now)
-    client = EcrClients(_client, roles).client(place.region, role_arn)
-    return Registry(client, registry=place.registry, region=place.region, own=True)
+    sessions = AssumedRoles(boto3.client("sts"), external_id=external_id, now=clock.now)
+    ecr_clients = EcrClients(_client, sessions)
+    clients, refused = [], None
+    for role in roles_of(configurations):
+        try:
+            clients.append(PatientClient(ecr_clients.client(place.region, role or None)))
+        except RegistryError as error:
+            refused = error
+    if not clients and refused:
+        raise refused
+    return Registry(lambda: clients, registry=place.registry, region=place.region)
 
 
 def _client(region: str, credentials: Credentials | None) -> Any:

@@ -288,8 +288,8 @@ class _Summing:
         found = dict(self.unreadable)
         registry, region = self.configuration.registry, self.configuration.region
         account = self.record.accounts.get((registry, region))
-        if account is not None and account.problem:
-            found[""] = f"registry {registry} in {region}: {account.problem}"
+        if account is not None and (problem := account.problem_for(self.configuration.role_arn)):
+            found[""] = f"registry {registry} in {region}: {problem}"
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
                 found[ledger.repository] = f"{ledger.repository}: repository not found"

@@ -39,8 +39,12 @@ def resolve(registry: Registry, repository: str, indexes: Sequence[str], facts: 
 def look_up(
     registry: Registry, repository: str, digests: Iterable[str], scan_type: ScanType, calls: Executor
 ) -> list[ScanResult | NoResult]:
-    """What ECR has on each of these manifests."""
-    return list(calls.map(lambda digest: look_at(registry, repository, digest, scan_type), digests))
+    """What ECR has on each of these manifests; nothing is said of those that there is no time to ask about."""
+
+    def look(digest: str) -> ScanResult | NoResult | None:
+        return look_at(registry, repository, digest, scan_type) if registry.may_ask() else None
+
+    return [answer for answer in calls.map(look, digests) if answer is not None]
 
 
 def look_at(registry: Registry, repository: str, digest: str, scan_type: ScanType) -> ScanResult | NoResult:

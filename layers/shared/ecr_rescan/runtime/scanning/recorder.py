@@ -7,11 +7,12 @@ twice, late, or out of order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
@@ -21,7 +22,7 @@ from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.account import SILENT, Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
 from ecr_rescan.core.scanning.facts import Facts, apply_images, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
@@ -34,12 +35,10 @@ from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
+from ecr_rescan.runtime.scanning.turns import Shares, rotated
 
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""
-
-RESERVE_SECONDS = 30.0
-"""No repository is begun with less time than this left: its messages come again."""
 
 SAME_SCAN = timedelta(minutes=30)
 """An event this long after a recorded completion is about that scan: another one is a day away."""
@@ -86,13 +85,13 @@ class Recorder:
         configurations: ConfigurationStore,
         repositories: Repositories,
         registries: Registries,
-        seconds_left: Callable[[], float],
+        shares: Shares,
     ) -> None:
         self._documents = documents
         self._configurations = configurations
         self._repositories = repositories
         self._registries = registries
-        self._seconds_left = seconds_left
+        self._shares = shares
         self._accounts: dict[tuple[str, str], Account] = {}
         self.batch = Batch()
         self.news: set[str] = set()
@@ -112,23 +111,37 @@ class Recorder:
         naming = Naming(listed.valid)
         self.batch.messages = len(records)
         with uncollected(keeping=False), ThreadPoolExecutor(_CALLS_AT_ONCE) as calls:
-            for work in self._sorted(records):
-                configurations = naming.of(work.place)
-                if not configurations:
-                    self.batch.ignored["no configuration names the repository"] += len(work.ids)
-                    continue
-                if self._seconds_left() < RESERVE_SECONDS:
-                    self.batch.failed += work.ids
-                    continue
-                self.batch.repositories += 1
-                try:
-                    self._repository(work, configurations, now, calls, complete=not listed.problems)
-                except EcrRescanError as error:
-                    self._failed(work, error)
-                except Exception:
-                    logger.exception("Unexpected error in a repository", repository=work.place.repository)
-                    self.batch.failed += work.ids
+            regions = groupby(self._sorted(records), key=lambda work: work.place[:2])
+            groups = rotated([list(group) for _, group in regions], now)
+            for number, group in enumerate(groups):
+                self._shares.begin(len(groups) - number)
+                for work in group:
+                    self._isolated(work, naming.of(work.place), now, calls, complete=not listed.problems)
         return list(listed.valid)
+
+    def _isolated(
+        self,
+        work: _Work,
+        configurations: Sequence[ScanConfiguration],
+        now: datetime,
+        calls: ThreadPoolExecutor,
+        *,
+        complete: bool,
+    ) -> None:
+        if not configurations:
+            self.batch.ignored["no configuration names the repository"] += len(work.ids)
+            return
+        if self._shares() <= 0:
+            self.batch.failed += work.ids
+            return
+        self.batch.repositories += 1
+        try:
+            self._repository(work, configurations, now, calls, complete=complete)
+        except EcrRescanError as error:
+            self._failed(work, error)
+        except Exception:
+            logger.exception("Unexpected error in a repository", repository=work.place.repository)
+            self.batch.failed += work.ids
 
     def _sorted(self, records: Sequence[Mapping[str, Any]]) -> list[_Work]:
         work: dict[tuple[Place, str], _Work] = {}
@@ -157,6 +170,9 @@ class Recorder:
         place = work.place
         account = self._account(place, work.messages, now)
         readers = Readers(configurations, as_of=now, complete=complete)
+        silence = account.rests.get(SILENT)
+        if silence is not None and now < silence.until:
+            self._registries.keep_away(place.region, silence.reason)
         ledger, stored = self._repositories.ledger(place, now)
         facts = Facts(began=now, scan_type=account.scan_type)
         facts.events = [
@@ -173,16 +189,16 @@ class Recorder:
         digests = _to_read(ledger, selected_manifests(ledger, chosen), work.messages)
         if digests:
             registry = self._registries.of(configurations)
-            answers = look_up(registry, place.repository, digests, account.scan_type, calls)
+            answers = look_up(registry, place.repository, digests, account.scan_type, calls) if registry else []
             self.batch.read += len(answers)
-            unavailable = {
-                answer.digest
+            facts.answers = [
+                answer
                 for answer in answers
-                if isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE
-            }
-            facts.answers = [answer for answer in answers if answer.digest not in unavailable]
+                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE)
+            ]
+            unread = set(digests) - {answer.digest for answer in facts.answers}
             for message_id, message in zip(work.ids, work.messages, strict=True):
-                if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unavailable:
+                if isinstance(message, ScanCompleted | ResultAsked) and message.digest in unread:
                     self.batch.failed.append(message_id)
         if facts.events or facts.answers or facts.unheard:
             written = self._repositories.write(place, facts, readers, now, known=stored)
