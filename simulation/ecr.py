@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,9 +96,10 @@ class EcrClient:
         self, operation: str, parameters: dict[str, Any], registry: Registry, do: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         repository = parameters.get("repositoryName", "")
+        digest = (parameters.get("imageId") or {}).get("imageDigest", "")
         outcome = "died"
         try:
-            trouble = self._gate.enter("ecr", operation, registry.account, repository)
+            trouble = self._gate.enter("ecr", operation, registry.account, repository, digest)
             outcome = "ok"
             if trouble is not None and not trouble.done:
                 outcome = trouble.kind
@@ -116,15 +117,16 @@ class EcrClient:
             outcome = "died"
             raise
         finally:
+            self._gate.answer(outcome)
             self._log(
                 Sent(
                     self._gate.clock.now(),
                     operation,
                     registry.account,
                     repository,
-                    (parameters.get("imageId") or {}).get("imageDigest", ""),
+                    digest,
                     outcome,
-                    self._gate.workers[-1].number if self._gate.workers else 0,
+                    self._gate.worker.number if self._gate.worker else 0,
                 )
             )
 
@@ -141,7 +143,8 @@ class SilentClient:
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         def call(**_: object) -> dict[str, Any]:
             self._gate.enter("ecr", name, "silent")
-            self._gate.clock.advance(timedelta(seconds=10))
+            if self._gate.turns is not None:
+                self._gate.turns.sleep(10)
             raise _lost()
 
         return call

@@ -86,6 +86,11 @@ class Scene:
         self._steps += 1
         heapq.heappush(self._agenda, (moment, self._steps, action))
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next step on the agenda is due."""
+        return self._agenda[0][0] if self._agenda else None
+
     def play(self, until: datetime) -> None:
         """Do everything on the agenda, in its order."""
         while self._agenda and self._agenda[0][0] <= until:

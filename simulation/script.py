@@ -113,6 +113,10 @@ class Script:
             self._stage.at(self._stage.now + wait, lambda: self._push(place))
 
     def _push(self, place: Place) -> None:
+        self.push(place)
+        self._plan_push(place)
+
+    def push(self, place: Place) -> None:
         """A tag moves to a rebuilt image, now and then with a package of its own; or a tag is added for another."""
         if place not in self._repositories or self._stage.now >= self._size.end:
             return
@@ -129,7 +133,6 @@ class Script:
                 extra = f"extra-{self._vulnerabilities}"
                 self._new_vulnerability(extra, "HIGH")
             self._rebuild(place, tag, extra)
-        self._plan_push(place)
 
     def _new_vulnerability(self, package: str, severity: str) -> Vulnerability:
         self._vulnerabilities += 1

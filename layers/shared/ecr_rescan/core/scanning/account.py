@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,9 +25,24 @@ REPOSITORIES_FOR = timedelta(hours=1)
 EVENTS_FOR = timedelta(hours=25)
 """How long an event that arrived shows that events do: on most days every registry has some."""
 
+SILENT = "silent"
+"""The rest of a Region that does not answer."""
+
+SILENT_FOR = tuple(timedelta(minutes=minutes) for minutes in (4, 9, 14))
+"""How long it is left alone: a tick, two, then three, so that it is heard soon after it speaks again."""
+
 _BUCKET = timedelta(minutes=10)
 _COUNTED = timedelta(days=1) + _BUCKET
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Something that is left alone until a time, after it failed so many times in a row."""
+
+    until: datetime
+    times: int
+    reason: str
 
 
 @dataclass(slots=True)
@@ -37,6 +53,8 @@ class Account:
     daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last arrived.
     ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no configuration
     names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
+    ``problems``: why roles can't be used for it, by role ("": the service's own permissions). ``rests``: what is left
+    alone for a while, by what it is.
     """
 
     registry: str
@@ -52,6 +70,19 @@ class Account:
     unnamed: dict[str, datetime] = field(default_factory=dict)
     swept_at: datetime | None = None
     problem: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+    rests: dict[str, Rest] = field(default_factory=dict)
+
+    def rest(self, what: str, waits: Sequence[timedelta], reason: str, now: datetime) -> None:
+        """Leave something alone: for the first of these times, then, each time that it fails again, for the next."""
+        before = self.rests.get(what)
+        times = before.times + 1 if before else 1
+        self.rests[what] = Rest(now + waits[min(times, len(waits)) - 1], times, reason)
+
+    def problem_for(self, role_arn: str | None) -> str:
+        """What keeps a configuration with this role from being served as it should be; "" where nothing does."""
+        resting = [f"{rest.reason}; tried again after {to_text(rest.until)}" for rest in self.rests.values()]
+        return self.problems.get(role_arn or "") or "; ".join(resting) or self.problem
 
     def count_starts(self, number: int, now: datetime) -> None:
         """Count scans started now, and forget those of more than a day ago."""
@@ -89,6 +120,11 @@ class Account:
             "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
             "swept_at": to_text_or_none(self.swept_at),
             "problem": self.problem,
+            "problems": self.problems,
+            "rests": {
+                what: {"until": to_text(rest.until), "times": rest.times, "reason": rest.reason}
+                for what, rest in sorted(self.rests.items())
+            },
         }
         return record_form.to_json(wire)
 
@@ -118,4 +154,9 @@ class Account:
             unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
             swept_at=from_text_or_none(wire["swept_at"]),
             problem=wire["problem"],
+            problems=wire.get("problems", {}),
+            rests={
+                what: Rest(from_text(rest["until"]), rest["times"], rest["reason"])
+                for what, rest in wire.get("rests", {}).items()
+            },
         )

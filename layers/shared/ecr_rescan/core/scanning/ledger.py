@@ -113,7 +113,9 @@ class Ledger:
     ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
     ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
-    ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
+    ``version``: counts the changes of what the findings are recorded for: the images that a configuration may select,
+    and the configurations (``recorded_for``, a fingerprint; ``recorded_as_of``, when they were read). The findings
+    document has a version, too. ``recorded_version``: one that it is known to have; it may have a later one.
     """
 
     registry: str
@@ -124,7 +126,10 @@ class Ledger:
     missing_since: datetime | None = None
     problem: str = ""
     is_behind: bool = False
+    version: int = 0
+    recorded_version: int = 0
     recorded_for: str = ""
+    recorded_as_of: datetime | None = None
     images: dict[str, LedgerImage] = field(default_factory=dict)
     manifests: dict[str, ManifestRecord] = field(default_factory=dict)
 
@@ -147,7 +152,10 @@ class Ledger:
             "missing_since": to_text_or_none(self.missing_since),
             "problem": self.problem,
             "is_behind": self.is_behind,
+            "version": self.version,
+            "recorded_version": self.recorded_version,
             "recorded_for": self.recorded_for,
+            "recorded_as_of": to_text_or_none(self.recorded_as_of),
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
         }
@@ -174,7 +182,10 @@ class Ledger:
             missing_since=from_text_or_none(wire.get("missing_since")),
             problem=wire.get("problem", ""),
             is_behind=wire.get("is_behind", False),
+            version=wire.get("version", 0),
+            recorded_version=wire.get("recorded_version", 0),
             recorded_for=wire.get("recorded_for", ""),
+            recorded_as_of=from_text_or_none(wire.get("recorded_as_of")),
             images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
             manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
         )

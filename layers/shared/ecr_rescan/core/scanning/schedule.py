@@ -102,7 +102,7 @@ def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now:
     """
     if image.archived or not image.is_scannable:
         return Action.WAIT
-    if is_pending(record):
+    if is_pending(record) and record.looked_up:
         if record.retry_at is not None:
             # It is not known whether this start was accepted: no event will tell, so the tick looks itself.
             return Action.LOOK_UP if record.retry_at <= now else Action.WAIT

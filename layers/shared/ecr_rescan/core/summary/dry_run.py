@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ecr_rescan.core.changes.view import ranked, select
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.naming import Naming, names
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import DAILY_QUOTA, QUOTA_MARGIN, Account
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage
@@ -68,11 +68,12 @@ def preview(
         account: what is known of these; None where nothing is.
         at: now, aware.
     """
-    names = {*ledgers, *(account.repositories if account else ())}
+    place = (configuration.registry, configuration.region)
+    naming = Naming(others)
     matched = [
         _matched(configuration, name, ledgers.get(name))
-        for name in sorted(names)
-        if matches(name, configuration.repository)
+        for name in sorted({*ledgers, *(account.repositories if account else ())})
+        if names(configuration, (*place, name))
     ]
     scans = shared = recorded = 0
     listed = []
@@ -82,8 +83,9 @@ def preview(
             continue
         if ledger.listed_at is not None:
             listed.append(ledger.listed_at)
-        naming = [other for other in others if matches(one.repository, other.repository)]
-        already = {manifest for digest in selected_images(ledger, naming) for manifest in ledger.manifests_of(digest)}
+        others_here = naming.of((*place, one.repository))
+        selected = selected_images(ledger, others_here)
+        already = {manifest for digest in selected for manifest in ledger.manifests_of(digest)}
         for manifest in {manifest for digest, _ in one.images for manifest in _scanned(ledger, digest)}:
             scans += 1
             shared += manifest in already

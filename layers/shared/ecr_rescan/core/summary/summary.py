@@ -16,7 +16,8 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
-from ecr_rescan.core.patterns import is_exact, matches
+from ecr_rescan.core.naming import Naming, RepositoryId, names
+from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
@@ -25,9 +26,6 @@ from ecr_rescan.core.summary.gathered import Beginnings, Counts, Gathered, begin
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
 from ecr_rescan.core.summary.tally import Tally
-
-RepositoryId = tuple[str, str, str]
-"""(registry, Region, repository)."""
 
 Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
 
@@ -166,11 +164,11 @@ def summarise(
     """
     ordered = tuple(sorted(problems, key=lambda problem: problem.key))
     totalling = _Totalling(set(), set(), {}, [], {})
-    record = _Record(ledgers, documents, accounts or {}, ordered, at, days_allowed or {}, gathering)
-    summaries = tuple(
-        _Summing(configuration, record).run(totalling)
-        for configuration in sorted(configurations, key=lambda configuration: configuration.id)
-    )
+    asked = sorted(configurations, key=lambda configuration: configuration.id)
+    naming = Naming(asked)
+    named, unreadable = _by_configuration(naming, sorted(ledgers)), _unreadable(naming, ordered)
+    record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, days_allowed or {}, gathering)
+    summaries = tuple(_Summing(configuration, record).run(totalling) for configuration in asked)
     counts, begun = _joined(totalling.gathered)
     totals = Totals(
         configurations=len(summaries),
@@ -184,21 +182,37 @@ def summarise(
     return Summary(at, totals, summaries, ordered)
 
 
-def names(configuration: ScanConfiguration, place: RepositoryId) -> bool:
-    """Whether a configuration names the repository."""
-    registry, region, repository = place
-    wanted = configuration.registry, configuration.region
-    return (registry, region) == wanted and matches(repository, configuration.repository)
+def _by_configuration(naming: Naming, places: Iterable[RepositoryId]) -> dict[str, list[RepositoryId]]:
+    """Configuration id → the repositories among these that it names."""
+    named: dict[str, list[RepositoryId]] = {}
+    for place in places:
+        for configuration in naming.of(place):
+            named.setdefault(configuration.id, []).append(place)
+    return named
+
+
+def _unreadable(naming: Naming, problems: Iterable[Problem]) -> dict[str, dict[str, str]]:
+    """Configuration id → the repositories that it names of which something can't be read, with what."""
+    unreadable: dict[str, dict[str, str]] = {}
+    for problem in problems:
+        for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
+            place = parse(problem.key)
+            if place is not None:
+                for configuration in naming.of(place):
+                    told = unreadable.setdefault(configuration.id, {})
+                    told[place[2]] = f"{place[2]}: its {what} can't be read"
+    return unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """All that is recorded, and how to count it."""
+    """All that is recorded, and how to count it. ``named``, ``unreadable``: by configuration id."""
 
     ledgers: Mapping[RepositoryId, Ledger]
     documents: Mapping[RepositoryId, FindingsDocument]
     accounts: Mapping[tuple[str, str], Account]
-    problems: Sequence[Problem]
+    named: Mapping[str, Sequence[RepositoryId]]
+    unreadable: Mapping[str, Mapping[str, str]]
     at: datetime
     days_allowed: DaysAllowed
     gathering: Gathering
@@ -211,8 +225,8 @@ class _Summing:
         self.configuration = configuration
         self.record = record
         self.at = record.at
-        self.ledgers = {place: one for place, one in sorted(record.ledgers.items()) if names(configuration, place)}
-        self.unreadable = self._unreadable(record.problems)
+        self.ledgers = {place: record.ledgers[place] for place in record.named.get(configuration.id, ())}
+        self.unreadable = record.unreadable.get(configuration.id, {})
         documents = [record.documents[place] for place in self.ledgers if place in record.documents]
         self.gathered = record.gathering(configuration, documents, self.at)
         self.images: list[ImageSummary] = []
@@ -270,22 +284,12 @@ class _Summing:
         threshold = self.configuration.severity
         return {severity: record.counts.get(severity, 0) if severity.passes(threshold) else 0 for severity in Severity}
 
-    def _unreadable(self, problems: Sequence[Problem]) -> dict[str, str]:
-        """Repositories of which something can't be read, with what."""
-        unreadable = {}
-        for problem in problems:
-            for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
-                place = parse(problem.key)
-                if place is not None and names(self.configuration, place):
-                    unreadable[place[2]] = f"{place[2]}: its {what} can't be read"
-        return unreadable
-
     def _problems(self) -> Iterable[str]:
         found = dict(self.unreadable)
         registry, region = self.configuration.registry, self.configuration.region
         account = self.record.accounts.get((registry, region))
-        if account is not None and account.problem:
-            found[""] = f"registry {registry} in {region}: {account.problem}"
+        if account is not None and (problem := account.problem_for(self.configuration.role_arn)):
+            found[""] = f"registry {registry} in {region}: {problem}"
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
@@ -295,7 +299,7 @@ class _Summing:
                 found.setdefault(ledger.repository, f"{ledger.repository}: its images have not been listed yet")
         known = {ledger.repository for ledger in self.ledgers.values()} | self.unreadable.keys()
         for name in filter(is_exact, self.configuration.repository):
-            if name not in known and matches(name, self.configuration.repository):
+            if name not in known and names(self.configuration, (registry, region, name)):
                 found[name] = f"{name}: not seen in the registry yet"
         if not self.images and not found:
             found[""] = "no image is selected: nothing that was listed matches"

@@ -49,7 +49,7 @@ class Report:
         """Add what is known of a repository."""
         self.states += plan.states
         self.selected += plan.states.total()
-        self.overdue += plan.overdue
+        self.overdue += plan.overdue(now)
         if plan.oldest is not None:
             hours = round((now - plan.oldest).total_seconds() / 3600, 2)
             self.oldest_hours = max(self.oldest_hours or -math.inf, hours)
