@@ -157,10 +157,7 @@ class Oracle:
         for wish in wishes:
             before = watch.selected.get(wish.id, {})
             manifests = {
-                manifest
-                for digest in wish.slots(watch.tags, pushed).values()
-                if builds[digest].kind in ("image", "index")
-                for manifest in builds[digest].manifests
+                manifest for digest in wish.slots(watch.tags, pushed).values() for manifest in builds[digest].manifests
             }
             watch.selected[wish.id] = {manifest: before.get(manifest, at) for manifest in manifests}
             for left in before.keys() - manifests:
