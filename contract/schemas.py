@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import checks, configuration
+from ecr_rescan.core import configuration, shapes
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
 from ecr_rescan.core.summary import dry_run, where
@@ -58,10 +58,10 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 
 
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
-DIGEST = text(pattern="^sha256:[0-9a-f]{64}$")
+DIGEST = text(pattern=f"^{shapes.DIGEST.pattern}$")
 ID = text(pattern=UUID)
-REGISTRY = text(pattern="^[0-9]{12}$")
-REGION = text(pattern=f"^{configuration.REGION.pattern}$".replace(r"\d", "[0-9]"), examples=["eu-west-1"])
+REGISTRY = text(pattern=f"^{shapes.REGISTRY.pattern}$")
+REGION = text(pattern=f"^{shapes.REGION.pattern}$", examples=["eu-west-1"])
 
 
 def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
@@ -70,7 +70,9 @@ def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
 
 def _configuration() -> dict[str, Schema]:
     """The fields that a person sets."""
-    repository = text(pattern=f"^{checks.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=256)
+    repository = text(
+        pattern=f"^{shapes.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=shapes.LONGEST_REPOSITORY
+    )
     return {
         "region": REGION,
         "registry": REGISTRY,
@@ -81,21 +83,21 @@ def _configuration() -> dict[str, Schema]:
                 listed(repository, minItems=1, maxItems=100, contains={"not": {"pattern": "^!"}}),
             ],
         },
-        "tags": nullable(_patterns(checks.TAG_PATTERN.pattern, 300, 100, 0)),
+        "tags": nullable(_patterns(shapes.TAG_PATTERN.pattern, shapes.LONGEST_TAG, 100, 0)),
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
         "notify": nullable(ref("RatedSeverity")),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
-        "role_arn": nullable(text(pattern=f"^{configuration.ROLE_ARN.pattern}$".replace(r"\d", "[0-9]"))),
+        "role_arn": nullable(text(pattern=f"^{shapes.ROLE_ARN.pattern}$")),
         "description": nullable(text(minLength=1, maxLength=500)),
     }
 
 
 def _suppression(tags: Schema) -> dict[str, Schema]:
     return {
-        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=256),
-        "package": text(minLength=1, maxLength=256),
+        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
+        "package": text(minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
         "tags": tags,
         "reason": text(minLength=1, maxLength=500),
         "until": text(format="date"),

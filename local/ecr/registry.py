@@ -13,9 +13,9 @@ from typing import Any
 from local.clock import Clock
 from local.ecr.calls import Call, CallLog
 from local.ecr.errors import EcrError, image_not_found, invalid_parameter, repository_not_found, scan_not_found
-from local.ecr.images import INDEX_TYPES, Image, Manifest, Repository, Result
-from local.ecr.notices import EventWriter
-from local.ecr.pages import page
+from local.ecr.images import INDEX_TYPES, Image, Manifest, Repository
+from local.ecr.notices import Arrival, EventWriter
+from local.ecr.pages import findings_page, page
 from local.ecr.scanning import ENHANCED, Scanner, ScanRules
 
 Params = dict[str, Any]
@@ -174,26 +174,42 @@ class Registry:
                 f"The image tag '{tag}' already exists in the '{repository.name}' repository and cannot be overwritten "
                 "because the repository is immutable.",
             )
-        if image is None:
-            image = repository.images[manifest.digest] = Image(manifest, now)
-        if tag is not None:
-            self._move_tag(repository, tag, image)
+        image = self._store(repository, manifest, tag, now)
         self._emit(self._events.action("PUSH", repository.name, image, tag, now))
+        self._look_at(repository, image, now)
+        about = self._about(repository, image, tag)
+        return {"image": about | {"imageManifest": manifest.text, "imageManifestMediaType": manifest.media_type}}
+
+    def receive(self, arrival: Arrival) -> str:
+        """Take an image that comes without a push; its digest. Its repository is created where it is needed."""
+        with self._lock:
+            now = self._clock.now()
+            self._scanner.settle(now)
+            if arrival.repository not in self.repositories:
+                self.create_repository(arrival.repository, scan_on_push=arrival.scan_on_push)
+            repository = self.repositories[arrival.repository]
+            image = self._store(repository, Manifest.read(arrival.manifest, None), arrival.tag, now)
+            self._emit(self._events.arrival(arrival, image, now))
+            self._look_at(repository, image, now)
+            return image.digest
+
+    def _store(self, repository: Repository, manifest: Manifest, tag: str | None, now: datetime) -> Image:
+        image = repository.images.setdefault(manifest.digest, Image(manifest, now))
+        if tag is not None and tag not in image.tags:
+            if (before := repository.tags.get(tag)) is not None:
+                repository.images[before].tags.remove(tag)
+            repository.tags[tag] = image.digest
+            image.tags.append(tag)
+        return image
+
+    def _look_at(self, repository: Repository, image: Image, now: datetime) -> None:
+        """Scan what arrived, where that is set."""
         if self._scans_on_push(repository):
             # A push never fails because of its scan: an index, or a digest scanned today, is passed over silently.
             with contextlib.suppress(EcrError):
                 self._scanner.start(repository, image, now)
         if self._scanner.scan_type == ENHANCED:
             self._scanner.observe(repository, image, now)
-        about = self._about(repository, image, tag)
-        return {"image": about | {"imageManifest": manifest.text, "imageManifestMediaType": manifest.media_type}}
-
-    @staticmethod
-    def _move_tag(repository: Repository, tag: str, image: Image) -> None:
-        if (before := repository.tags.get(tag)) is not None:
-            repository.images[before].tags.remove(tag)
-        repository.tags[tag] = image.digest
-        image.tags.append(tag)
 
     def _describe_repositories(self, params: Params, now: datetime) -> Answer:
         names = params.get("repositoryNames")
@@ -368,23 +384,7 @@ class Registry:
         # While a scan runs, the findings of the one before it are still shown, under the new status.
         if scan.result is None or not scan.result.has_findings:
             return answer
-        return answer | self._findings_page(scan.result, params, repository.name, image.digest)
-
-    @staticmethod
-    def _findings_page(result: Result, params: Params, repository: str, digest: str) -> Answer:
-        findings, enhanced = result.findings or [], result.enhanced_findings or []
-        rows = [*((False, finding) for finding in findings), *((True, finding) for finding in enhanced)]
-        numbered = [(f"{number:09d}", *row) for number, row in enumerate(rows)]
-        some, token = page(numbered, lambda row: row[0], params, "DescribeImageScanFindings", repository, digest)
-        content: Answer = {
-            "imageScanCompletedAt": result.completed_at,
-            "vulnerabilitySourceUpdatedAt": result.completed_at,
-            "findingSeverityCounts": result.counts,
-            "findings": [finding for _, is_enhanced, finding in some if not is_enhanced],
-        }
-        if enhanced:
-            content["enhancedFindings"] = [finding for _, is_enhanced, finding in some if is_enhanced]
-        return {"imageScanFindings": content} | _next(token)
+        return answer | findings_page(scan.result, params, repository.name, image.digest)
 
 
 def _next(token: str | None) -> Answer:

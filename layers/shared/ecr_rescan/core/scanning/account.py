@@ -22,7 +22,7 @@ SCAN_TYPE_FOR = timedelta(hours=1)
 REPOSITORIES_FOR = timedelta(hours=1)
 
 EVENTS_FOR = timedelta(hours=25)
-"""How long an event that arrived shows that events do: on most days every registry has some."""
+"""How long an event of an image shows that such events arrive: on most days every registry has some."""
 
 _BUCKET = timedelta(minutes=10)
 _COUNTED = timedelta(days=1) + _BUCKET
@@ -34,9 +34,10 @@ class Account:
     """One registry in one Region.
 
     ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
-    daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last arrived.
-    ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no configuration
-    names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
+    daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last told
+    that an image arrived. ``resume_at``: the repository at which the last tick ran out of time.
+    ``unnamed``: repository that no configuration names → since when.
+    ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
     """
 
     registry: str
@@ -69,7 +70,7 @@ class Account:
         return max(0, DAILY_QUOTA - QUOTA_MARGIN - used)
 
     def hears_events(self, now: datetime) -> bool:
-        """Whether events of this registry and Region are seen to arrive."""
+        """Whether this registry's and Region's events of new images are seen to arrive; those of scans show nothing."""
         return self.events_at is not None and now - self.events_at < EVENTS_FOR
 
     def to_json(self) -> bytes:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecr_rescan.core.scanning.events import DIGEST
 from ecr_rescan.core.scanning.ledger import IMAGE_CONFIG_MEDIA_TYPES, INDEX_MEDIA_TYPES
 from ecr_rescan.core.scanning.normalise import MAX_NAME, bounded
+from ecr_rescan.core.shapes import DIGEST
 
 MANIFEST_MEDIA_TYPES = frozenset(
     {

@@ -5,7 +5,6 @@ Only a complete listing, a delete event, ImageNotFound or RepositoryNotFound is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,12 +12,10 @@ from typing import Protocol
 from ecr_rescan.core.changes.image_list import ImageFact
 from ecr_rescan.core.changes.view import Selector, select
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.shapes import REFERRER_TAG
 
 SKEW = timedelta(minutes=1)
 """How far an event may be behind a listing that did not show it: clocks differ, and events know whole seconds."""
-
-# Signatures, attestations and SBOMs that cosign attaches by tag: they carry an image's config type but are none.
-_REFERRER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z]+)?")
 
 
 class Detail(Protocol):
@@ -47,7 +44,7 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) ->
     present = set()
     for detail in details:
         present.add(detail.digest)
-        tags = [tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag)]
+        tags = [tag for tag in detail.tags if not REFERRER_TAG.fullmatch(tag)]
         if not tags or detail.subject:
             continue
         before = known.get(detail.digest)
@@ -74,7 +71,7 @@ def apply_push(ledger: Ledger, digest: str, tag: str | None, media_type: str, ar
 
     An event from well before the last complete listing is old news, whatever it says.
     """
-    if _is_old(ledger, at) or tag is None or _REFERRER_TAG.fullmatch(tag):
+    if _is_old(ledger, at) or tag is None or REFERRER_TAG.fullmatch(tag):
         return False
     for other in ledger.images.values():
         since = other.tags.get(tag)
