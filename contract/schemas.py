@@ -7,7 +7,7 @@ from typing import Any
 from ecr_rescan.core import configuration, shapes
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
-from ecr_rescan.core.summary import dry_run, where
+from ecr_rescan.core.summary import dry_run, others, where
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.recent import KINDS, WINDOWS
 from ecr_rescan.core.summary.summary import COVERAGE
@@ -207,6 +207,7 @@ def schemas() -> dict[str, Schema]:
                     closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
                 ),
                 "problems": listed(text()),
+                "not_images": _not_images(),
                 "images": listed(ref("Image")),
             }
         ),
@@ -223,6 +224,7 @@ def schemas() -> dict[str, Schema]:
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
                         "coverage": ref("Coverage"),
+                        "not_images": whole(),
                     }
                 ),
                 "configurations": listed(ref("ConfigurationSummary")),
@@ -233,8 +235,28 @@ def schemas() -> dict[str, Schema]:
     }
 
 
+def _not_images() -> Schema:
+    artifact = {
+        "repository": text(),
+        "digest": DIGEST,
+        "tags": listed(text(), maxItems=others.MOST_TAGS),
+        "kind": text(),
+        "media_type": text(),
+        "pushed_at": MOMENT,
+    }
+    return closed(
+        {
+            "count": whole(),
+            "kinds": {"type": "object", "additionalProperties": whole()},
+            "first": listed(closed(artifact), maxItems=others.MOST_LISTED),
+        },
+        description="What is no image, under a selected tag or attached to one; it takes no image's place.",
+    )
+
+
 def _preview() -> Schema:
     image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    other = closed({**image["properties"], "kind": text()})
     number = nullable(whole())
     first = closed({"repository": text(), "selected": number, "left_out": number})
     most = dry_run.MOST_LISTED
@@ -249,8 +271,10 @@ def _preview() -> Schema:
                 {
                     "selected": number,
                     "left_out_by_newest": number,
+                    "not_images": number,
                     "first_selected": listed(image, maxItems=most),
                     "first_left_out": listed(image, maxItems=most),
+                    "first_not_images": listed(other, maxItems=most),
                 }
             ),
             "scans_a_day": number,

@@ -181,6 +181,7 @@ def test_the_json_names_every_member() -> None:
             "ages": {"HIGH": age},
             "changes": changes,
             "coverage": coverage,
+            "not_images": 0,
         },
         "configurations": [
             {
@@ -200,6 +201,7 @@ def test_the_json_names_every_member() -> None:
                 "changes": changes,
                 "ignore": [],
                 "problems": [],
+                "not_images": {"count": 0, "kinds": {}, "first": []},
                 "images": [
                     {
                         "repository": REPOSITORY,

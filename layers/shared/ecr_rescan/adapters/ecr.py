@@ -22,8 +22,8 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
     StartedScan,
 )
-from ecr_rescan.core.scanning.index_manifest import MANIFEST_MEDIA_TYPES, IndexManifest, read_index
-from ecr_rescan.core.scanning.ledger import INDEX_MEDIA_TYPES
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES
+from ecr_rescan.core.scanning.index_manifest import IndexManifest, read_index
 from ecr_rescan.core.scanning.normalise import MAX_DETAIL, bounded, scan_result
 from ecr_rescan.core.times import whole_seconds
 

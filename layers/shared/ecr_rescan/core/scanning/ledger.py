@@ -12,26 +12,11 @@ from typing import Any
 
 from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, is_image
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 SCHEMA = 1
-
-INDEX_MEDIA_TYPES = frozenset(
-    {
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-)
-"""Image indexes: never scanned themselves, their children are (Amazon Inspector User Guide, scanning ECR)."""
-
-IMAGE_CONFIG_MEDIA_TYPES = frozenset(
-    {
-        "application/vnd.docker.container.image.v1+json",
-        "application/vnd.oci.image.config.v1+json",
-    }
-)
-"""artifactMediaType of what can be scanned; a Helm chart or a signature has another."""
 
 
 class ScanState(enum.StrEnum):
@@ -104,7 +89,7 @@ class LedgerImage:
     @property
     def is_scannable(self) -> bool:
         """Whether ECR scans artifacts of this kind; where ECR names no kind, it is tried."""
-        return not self.artifact_type or self.artifact_type in IMAGE_CONFIG_MEDIA_TYPES
+        return is_image(self)
 
 
 @dataclass(slots=True)
@@ -112,6 +97,7 @@ class Ledger:
     """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
     ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
+    ``attached``: what the last complete listing had of signatures and the like, kind → how many.
     ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
     ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
     """
@@ -125,6 +111,7 @@ class Ledger:
     problem: str = ""
     is_behind: bool = False
     recorded_for: str = ""
+    attached: dict[str, int] = field(default_factory=dict)
     images: dict[str, LedgerImage] = field(default_factory=dict)
     manifests: dict[str, ManifestRecord] = field(default_factory=dict)
 
@@ -148,6 +135,7 @@ class Ledger:
             "problem": self.problem,
             "is_behind": self.is_behind,
             "recorded_for": self.recorded_for,
+            "attached": dict(sorted(self.attached.items())),
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
         }
@@ -175,6 +163,7 @@ class Ledger:
             problem=wire.get("problem", ""),
             is_behind=wire.get("is_behind", False),
             recorded_for=wire.get("recorded_for", ""),
+            attached=wire.get("attached", {}),
             images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
             manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
         )

@@ -67,10 +67,8 @@ def statuses(ledger: Ledger, digest: str, *, at: datetime) -> Iterator[ImageStat
 def _without_platforms(image: LedgerImage) -> ImageStatus:
     if image.archived:
         return ImageStatus(None, None, ImageState.ARCHIVED, "archived, so ECR does not scan it")
-    if image.children is None:
-        reason = image.problem or "waiting for the platforms of this image index to be read"
-        return ImageStatus(None, None, ImageState.NEVER_SCANNED, clean(reason, _LONGEST_REASON))
-    return ImageStatus(None, None, ImageState.UNSUPPORTED, "an image index without a platform that ECR scans")
+    reason = image.problem or "waiting for the platforms of this image index to be read"
+    return ImageStatus(None, None, ImageState.NEVER_SCANNED, clean(reason, _LONGEST_REASON))
 
 
 def _status(
@@ -87,7 +85,7 @@ def _status(
 def _state(image: LedgerImage, record: ManifestRecord, at: datetime) -> ImageState:
     if image.archived or record.state is ScanState.ARCHIVED:
         return ImageState.ARCHIVED
-    if record.state is ScanState.UNSUPPORTED or not image.is_scannable:
+    if record.state is ScanState.UNSUPPORTED:
         return ImageState.UNSUPPORTED
     if record.state is ScanState.FAILED:
         return ImageState.FAILED
@@ -139,9 +137,7 @@ def _failed(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     return f"scan failed{_detail(record)}{_earlier(record, at)}"
 
 
-def _unsupported(image: LedgerImage, record: ManifestRecord, at: datetime) -> str:
-    if not image.is_scannable:
-        return f"not a container image: {clean(image.artifact_type, _LONGEST_REASON)}"
+def _unsupported(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     return f"ECR can't scan it{_detail(record)}{_earlier(record, at)}"
 
 

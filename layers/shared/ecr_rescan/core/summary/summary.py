@@ -18,11 +18,13 @@ from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.patterns import is_exact, matches
 from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.ages import Age, DaysAllowed, ages
 from ecr_rescan.core.summary.gathered import Beginnings, Counts, Gathered, beginnings, counted, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
+from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
 from ecr_rescan.core.summary.tally import Tally
 
@@ -86,7 +88,7 @@ class ConfigurationSummary:
     ``ages``: of the open findings, by severity. ``recent``: the changes of the last 7 days, the newest first;
     ``changes``: how many of each kind, by window. ``repositories``: findings by severity of each repository with a
     result. ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why
-    something that it names is missing here, in words.
+    something that it names is missing here, in words. ``not_images``: what it names that can't be scanned, apart.
     """
 
     configuration: ScanConfiguration
@@ -99,6 +101,7 @@ class ConfigurationSummary:
     repositories: Mapping[str, Counts]
     ignoring: tuple[tuple[Suppression, int], ...]
     problems: tuple[str, ...]
+    not_images: OtherArtifacts
     images: tuple[ImageSummary, ...]
 
 
@@ -107,6 +110,7 @@ class Totals:
     """Everything that at least one configuration selects, once however many do.
 
     A finding that one configuration ignores and another shows is counted; a change that several were told of is one.
+    ``not_images``: what can't be scanned, by kind.
     """
 
     configurations: int
@@ -116,6 +120,7 @@ class Totals:
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
+    not_images: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,10 @@ def summarise(
         ages=ages(begun, record.days_allowed, at=at),
         changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
         coverage=StateCounts(Counter(totalling.states.values())),
+        not_images=count_others(
+            (ledger, [one.configuration for one in summaries if names(one.configuration, place)])
+            for place, ledger in ledgers.items()
+        ),
     )
     return Summary(at, totals, summaries, ordered)
 
@@ -240,13 +249,15 @@ class _Summing:
             repositories=gathered.repositories,
             ignoring=gathered.ignoring,
             problems=tuple(self._problems()),
+            not_images=find_others(self.configuration, self.ledgers.values()),
             images=tuple(self.images),
         )
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
         rows = []
-        for digest in select(self.configuration, ledger.images):
-            image = ledger.images[digest]
+        images = only_images(ledger.images)
+        for digest in select(self.configuration, images):
+            image = images[digest]
             tags = tuple(sorted(image.tags))
             for status in statuses(ledger, digest, at=self.at):
                 counts, suppressed = self._counts(ledger, status, counted)
