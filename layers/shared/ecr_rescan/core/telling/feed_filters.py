@@ -11,7 +11,7 @@ from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
-FORM = "1"
+FORM = "2"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
