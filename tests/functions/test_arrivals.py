@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ecr_rescan.core.keys import findings_key
+from ecr_rescan.core.keys import account_key, findings_key
 from ecr_rescan.core.scanning.plan import LISTING_FOR
 from local.ecr.notices import Arrival
+from local.faults import Fault
 from local.samples.images import image, multi_platform
 from local.template import ACCOUNT
 from tests.atom import faults
@@ -167,6 +168,59 @@ def test_the_sample_events_make_images_known(aws: Service, name: str) -> None:
     for record in sample["Records"]:
         detail = json.loads(record["body"])["detail"]
         assert detail["image-digest"] in aws.ledger(detail["repository-name"]).images
+
+
+def problems(aws: Service) -> list[str]:
+    """What is wrong with the one configuration."""
+    (configuration,) = aws.summary()["configurations"]
+    told: list[str] = configuration["problems"]
+    return told
+
+
+@pytest.mark.parametrize("effect", ["refuse", "error"])
+def test_a_refused_listing_is_a_problem_until_one_works(aws: Service, effect: str) -> None:
+    """In the record, the summary, the log, the metric that the alarm watches; and nothing "matches nothing"."""
+    aws.push("team/app", "1")
+    aws.faults.add(Fault("ecr", "DescribeRepositories", effect))
+    aws.add("team/*")
+    for _ in range(3):
+        aws.tick()
+        (problem,) = problems(aws)
+        assert "its repositories can't be listed" in problem
+        account = aws.account()
+        assert set(account.refused) == {"repositories"}
+        aws.advance(minutes=30)
+    aws.faults.clear()
+    aws.advance(hours=1)
+    aws.cycle(2)
+    assert problems(aws) == []
+    assert aws.account().refused == {}
+    assert aws.states() == {("team/app", None): "COMPLETE"}
+
+
+def test_what_was_listed_goes_on_while_listing_is_refused(aws: Service) -> None:
+    """And it is said that new repositories are not seen."""
+    aws.push("team/app", "1")
+    aws.add("team/*")
+    aws.cycle()
+    aws.faults.add(Fault("ecr", "DescribeRepositories", "refuse"))
+    aws.faults.add(Fault("ecr", "GetRegistryScanningConfiguration", "refuse"))
+    aws.days(1.1)
+    assert aws.started() == 2
+    assert len(problems(aws)) == 2
+
+
+def test_a_standing_refusal_is_counted_by_every_tick(aws: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether it was tried in that tick or not: the alarm wants all of them."""
+    aws.add("team/*")
+    aws.advance(minutes=1)
+    aws.tick()
+    told = aws.account()
+    told.refused = {"repositories": "AccessDeniedException: tried a while ago"}
+    aws.s3.put_object(Bucket=aws.bucket, Key=account_key(ACCOUNT, "us-east-1"), Body=told.to_json())
+    aws.tick()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Problems"' in line]
+    assert [line["Problems"] for line in lines] == [[0.0], [1.0]]
 
 
 def test_the_sovereign_cloud_from_event_to_feed(aws: Service) -> None:

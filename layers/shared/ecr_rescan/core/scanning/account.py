@@ -38,6 +38,8 @@ class Account:
     that an image arrived. ``resume_at``: the repository at which the last tick ran out of time.
     ``unnamed``: repository that no configuration names → since when.
     ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
+    ``refused``: what could not be asked when it was last tried (``repositories``, ``scan_type``) → why; kept until it
+    works.
     """
 
     registry: str
@@ -53,6 +55,7 @@ class Account:
     unnamed: dict[str, datetime] = field(default_factory=dict)
     swept_at: datetime | None = None
     problem: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
 
     def count_starts(self, number: int, now: datetime) -> None:
         """Count scans started now, and forget those of more than a day ago."""
@@ -90,6 +93,7 @@ class Account:
             "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
             "swept_at": to_text_or_none(self.swept_at),
             "problem": self.problem,
+            "refused": dict(sorted(self.refused.items())),
         }
         return record_form.to_json(wire)
 
@@ -119,4 +123,5 @@ class Account:
             unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
             swept_at=from_text_or_none(wire["swept_at"]),
             problem=wire["problem"],
+            refused=dict(wire.get("refused", {})),
         )

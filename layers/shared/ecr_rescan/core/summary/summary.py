@@ -31,6 +31,8 @@ from ecr_rescan.core.summary.tally import Tally
 RepositoryId = tuple[str, str, str]
 """(registry, Region, repository)."""
 
+_NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
+
 Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
 
 COVERAGE = {
@@ -295,8 +297,9 @@ class _Summing:
         found = dict(self.unreadable)
         registry, region = self.configuration.registry, self.configuration.region
         account = self.record.accounts.get((registry, region))
-        if account is not None and account.problem:
-            found[""] = f"registry {registry} in {region}: {account.problem}"
+        patterned = any(not is_exact(one) and not one.startswith("!") for one in self.configuration.repository)
+        if account is not None:
+            found |= _troubles(account, patterned=patterned)
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
@@ -309,8 +312,21 @@ class _Summing:
             if name not in known and matches(name, self.configuration.repository):
                 found[name] = f"{name}: not seen in the registry yet"
         if not self.images and not found:
-            found[""] = "no image is selected: nothing that was listed matches"
+            # Only a complete listing tells that nothing matches.
+            unlisted = patterned and (account is None or account.repositories_at is None)
+            found[""] = _NOT_LISTED if unlisted else "no image is selected: nothing that was listed matches"
         return [problem for _, problem in sorted(found.items())]
+
+
+def _troubles(account: Account, *, patterned: bool) -> dict[str, str]:
+    """What is wrong with a registry, for a configuration of it; the keys only sort them to the front."""
+    where = f"registry {account.registry} in {account.region}"
+    found = {"": f"{where}: {account.problem}"} if account.problem else {}
+    if patterned and (why := account.refused.get("repositories")):
+        found[" "] = f"{where}: its repositories can't be listed, so that new ones are not seen: {why}"
+    if why := account.refused.get("scan_type"):
+        found["  "] = f"{where}: how it is scanned can't be asked, so that it is taken for {account.scan_type}: {why}"
+    return found
 
 
 def _joined(gathered: Sequence[Gathered]) -> tuple[Counts | None, Beginnings]:

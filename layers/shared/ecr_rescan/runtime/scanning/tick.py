@@ -149,7 +149,7 @@ class Tick:
         key = account_key(registry_id, region)
         stored = self._documents.get(key)
         account = Account.from_json(key, stored.body) if stored else Account(registry_id, region)
-        loaded = replace(account)
+        loaded = replace(account, refused=dict(account.refused))
         started = 0
         try:
             registry = self._registries.of(configurations)
@@ -166,6 +166,7 @@ class Tick:
             account.problem = f"{error.code}: {error.message}"
             self._trouble(error, (registry_id, region))
         self.report.paused += account.paused_until is not None
+        self.report.troubled += bool(account.problem or account.refused)
         self._save(account, loaded, started, now, stored)
 
     def _refresh(
@@ -176,10 +177,13 @@ class Tick:
             try:
                 account.scan_type = registry.scan_type() or account.scan_type
                 account.scan_type_at = now
+                account.refused.pop("scan_type", None)
             except RegistryError as error:
+                account.refused["scan_type"] = f"{error.code}: {error.message}"
                 self._trouble(error, (account.registry, account.region))
         patterned = [item for item in configurations if not all(map(is_exact, item.repository))]
         if not patterned:
+            account.refused.pop("repositories", None)
             return
         since = max(item.selected_since for item in patterned)
         at = account.repositories_at
@@ -187,7 +191,9 @@ class Tick:
             try:
                 account.repositories = tuple(registry.repositories())
                 account.repositories_at = now
+                account.refused.pop("repositories", None)
             except RegistryError as error:
+                account.refused["repositories"] = f"{error.code}: {error.message}"
                 # What is known of the repositories serves until they can be listed again.
                 self._trouble(error, (account.registry, account.region))
 
