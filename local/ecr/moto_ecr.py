@@ -192,13 +192,10 @@ class FaithfulEcr:
 
     @staticmethod
     def _registry_changed(registry: Registry, params: dict[str, Any]) -> None:
-        filters = [
-            item["filter"]
-            for rule in params.get("rules", [])
-            if rule["scanFrequency"] == "SCAN_ON_PUSH"
-            for item in rule["repositoryFilters"]
-        ]
-        registry.configure_scanning(params.get("scanType", "BASIC"), filters)
+        rules = params.get("rules", [])
+        found = [(rule["scanFrequency"], item["filter"]) for rule in rules for item in rule["repositoryFilters"]]
+        on_push = [text for frequency, text in found if frequency == "SCAN_ON_PUSH"]
+        registry.configure_scanning(params.get("scanType", "BASIC"), on_push, [text for _, text in found])
 
 
 def _params(response: Any) -> dict[str, Any]:

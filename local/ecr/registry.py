@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from local.clock import Clock
@@ -16,7 +15,7 @@ from local.ecr.errors import EcrError, image_not_found, invalid_parameter, repos
 from local.ecr.images import INDEX_TYPES, Image, Manifest, Repository
 from local.ecr.notices import Arrival, EventWriter
 from local.ecr.pages import findings_page, page
-from local.ecr.scanning import ENHANCED, Scanner, ScanRules
+from local.ecr.scanning import ENHANCED, Scanner, ScanRules, matches_filter
 
 Params = dict[str, Any]
 Answer = dict[str, Any]
@@ -45,6 +44,7 @@ class Registry:
         self.region = region
         self.repositories: dict[str, Repository] = {}
         self.push_filters: list[str] = []
+        self.scan_filters: list[str] = []
         self._clock = clock
         self._emit = emit
         self._calls = calls
@@ -105,7 +105,8 @@ class Registry:
         with self._lock:
             now = self._clock.now()
             self._scanner.settle(now)
-            self._scanner.post(result, self.repositories, now)
+            observed = {name: one for name, one in self.repositories.items() if self._is_let_through(one)}
+            self._scanner.post(result, observed, now)
 
     def create_repository(self, name: str, *, scan_on_push: bool = False, tag_mutability: str = "MUTABLE") -> None:
         """Add an empty repository."""
@@ -117,12 +118,12 @@ class Registry:
         with self._lock:
             del self.repositories[name]
 
-    def configure_scanning(self, scan_type: str, push_filters: list[str]) -> None:
-        """Set the registry's scan type, and which repositories are scanned on push (filters as ECR matches them)."""
+    def configure_scanning(self, scan_type: str, push_filters: list[str], scan_filters: Sequence[str] = ()) -> None:
+        """Set the scan type, and by filters which repositories are scanned: on push, or at all (enhanced)."""
         with self._lock:
             self._scanner.settle(self._clock.now())
             self._scanner.scan_type = scan_type
-            self.push_filters = push_filters
+            self.push_filters, self.scan_filters = push_filters, list(scan_filters)
 
     def _repository(self, params: Params) -> Repository:
         try:
@@ -147,10 +148,11 @@ class Registry:
         return {"registryId": self.account, "repositoryName": repository.name, "imageId": image_id}
 
     def _scans_on_push(self, repository: Repository) -> bool:
-        # ECR User Guide, "Filters": with a star it is a wildcard, without one any part of the name.
-        return repository.scan_on_push or any(
-            fnmatchcase(repository.name, text) if "*" in text else text in repository.name for text in self.push_filters
-        )
+        return repository.scan_on_push or any(matches_filter(repository.name, text) for text in self.push_filters)
+
+    def _is_let_through(self, repository: Repository) -> bool:
+        """Whether enhanced scanning is on for it; without filters it is for all."""
+        return not self.scan_filters or any(matches_filter(repository.name, text) for text in self.scan_filters)
 
     def _put_image(self, params: Params, now: datetime) -> Answer:
         repository, tag = self._repository(params), params.get("imageTag")
@@ -208,7 +210,7 @@ class Registry:
             # A push never fails because of its scan: an index, or a digest scanned today, is passed over silently.
             with contextlib.suppress(EcrError):
                 self._scanner.start(repository, image, now)
-        if self._scanner.scan_type == ENHANCED:
+        if self._scanner.scan_type == ENHANCED and self._is_let_through(repository):
             self._scanner.observe(repository, image, now)
 
     def _describe_repositories(self, params: Params, now: datetime) -> Answer:

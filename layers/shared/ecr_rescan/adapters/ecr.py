@@ -24,7 +24,7 @@ from ecr_rescan.core.scan_result import (
 )
 from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES
 from ecr_rescan.core.scanning.index_manifest import IndexManifest, read_index
-from ecr_rescan.core.scanning.normalise import MAX_DETAIL, bounded, scan_result
+from ecr_rescan.core.scanning.normalise import MAX_DETAIL, MAX_NAME, bounded, scan_result
 from ecr_rescan.core.times import whole_seconds
 
 PAGE_SIZE = 1000
@@ -74,6 +74,14 @@ class IndexChildren:
 
     children: Mapping[str, str | None] | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """How a registry is scanned; ``filters``: those of all its rules, which choose the repositories."""
+
+    scan_type: ScanType
+    filters: tuple[str, ...]
 
 
 class Registry:
@@ -190,6 +198,11 @@ class Registry:
         return StartedScan(digest)
 
     def scan_type(self) -> ScanType | None:
+        """The scan type of ``scanning``."""
+        found = self.scanning()
+        return found.scan_type if found is not None else None
+
+    def scanning(self) -> Scanning | None:
         """How the registry is scanned; None where ECR can't be asked (another account's registry) or names no type.
 
         Raises:
@@ -201,8 +214,16 @@ class Registry:
             reply = self._ecr.call("GetRegistryScanningConfiguration")
         except CallFailedError as error:
             raise self._error(error) from error
-        name = reply.get("scanningConfiguration", {}).get("scanType")
-        return ScanType(name) if name in set(ScanType) else None
+        configuration = reply.get("scanningConfiguration") or {}
+        name = configuration.get("scanType")
+        if name not in set(ScanType):
+            return None
+        filters = {
+            bounded(item.get("filter"), MAX_NAME)
+            for rule in _rows([configuration], "rules")
+            for item in _rows([rule], "repositoryFilters")
+        }
+        return Scanning(ScanType(name), tuple(sorted(filters - {""})))
 
     def _pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         tokens: set[str] = set()

@@ -33,6 +33,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 class Account:
     """One registry in one Region.
 
+    ``scan_filters``: by which the registry chooses what is scanned, as far as it is known.
     ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
     daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last told
     that an image arrived. ``resume_at``: the repository at which the last tick ran out of time.
@@ -46,6 +47,7 @@ class Account:
     region: str
     scan_type: ScanType = ScanType.BASIC
     scan_type_at: datetime | None = None
+    scan_filters: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
     repositories_at: datetime | None = None
     starts: dict[datetime, int] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Account:
             "region": self.region,
             "scan_type": self.scan_type.value,
             "scan_type_at": to_text_or_none(self.scan_type_at),
+            "scan_filters": list(self.scan_filters),
             "repositories": sorted(self.repositories),
             "repositories_at": to_text_or_none(self.repositories_at),
             "starts": {to_text(begin): count for begin, count in sorted(self.starts.items())},
@@ -114,6 +117,7 @@ class Account:
             region=wire["region"],
             scan_type=ScanType(wire["scan_type"]),
             scan_type_at=from_text_or_none(wire["scan_type_at"]),
+            scan_filters=tuple(wire.get("scan_filters", ())),
             repositories=tuple(wire["repositories"]),
             repositories_at=from_text_or_none(wire["repositories_at"]),
             starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},

@@ -40,6 +40,7 @@ class ManifestRecord:
     completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``basic_at``: when
     the newest basic scan ended, where ``completed_at`` does not tell: it failed, or enhanced scanning hides it (then it
     may be when it was started).
+    ``read_at``: when an enhanced result was last read: Inspector renews it when there is reason to.
     ``seen_by``: how the registry was scanned when ECR last said anything of the image's scans.
     ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
     ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
@@ -53,6 +54,7 @@ class ManifestRecord:
     claimed_at: datetime | None = None
     completed_at: datetime | None = None
     basic_at: datetime | None = None
+    read_at: datetime | None = None
     scan_type: ScanType | None = None
     seen_by: ScanType | None = None
     counts: dict[Severity, int] = field(default_factory=dict)
@@ -218,6 +220,7 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         claimed_at=to_text_or_none(record.claimed_at),
         completed_at=to_text_or_none(record.completed_at),
         basic_at=to_text_or_none(record.basic_at),
+        read_at=to_text_or_none(record.read_at),
         scan_type=record.scan_type,
         seen_by=record.seen_by,
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
@@ -237,6 +240,7 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         claimed_at=from_text_or_none(wire.get("claimed_at")),
         completed_at=from_text_or_none(wire.get("completed_at")),
         basic_at=from_text_or_none(wire.get("basic_at")),
+        read_at=from_text_or_none(wire.get("read_at")),
         scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         seen_by=_SCAN_TYPES[wire["seen_by"]] if "seen_by" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.enhanced import confirmed_at
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
 from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
@@ -34,7 +35,8 @@ class Plan:
     ``look_ups``, ``starts``, ``asks``: digests of manifests, the longest waiting first. ``due_since``: when the first
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
     selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
-    time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan.
+    time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan
+    (of an enhanced result, the last reading).
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -81,7 +83,7 @@ def make_plan(
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)
         plan.states[record.state.value] += 1
-        _count(plan, record, now)
+        _count(plan, record, scan_type, now)
         if action is Action.LOOK_UP:
             plan.look_ups.append(digest)
         elif action is Action.START:
@@ -108,18 +110,19 @@ def _hold(plan: Plan, ledger: Ledger, scan_type: ScanType, times: list[datetime]
         times.append(together)
 
 
-def _count(plan: Plan, record: ManifestRecord, now: datetime) -> None:
+def _count(plan: Plan, record: ManifestRecord, scan_type: ScanType, now: datetime) -> None:
     if record.completed_at is None and record.state in _WAITING and (is_pending(record) or not record.looked_up):
         plan.waiting += 1
     if record.state not in _CURRENT:
         return
-    if record.completed_at is not None:
-        plan.oldest = min(plan.oldest or record.completed_at, record.completed_at)
-    # A result that is only not seen yet, as where no events come from, is not overdue.
+    confirmed = confirmed_at(record)
+    if confirmed is not None:
+        plan.oldest = min(plan.oldest or confirmed, confirmed)
+    # A result that is only not seen yet, as where no events come from, is not overdue; Inspector's is its own to time.
     if is_pending(record) and record.claimed_at is not None:
-        plan.overdue += now - record.claimed_at > ASK_AFTER[1]
-    elif record.completed_at is not None:
-        plan.overdue += now - record.completed_at > LATEST
+        plan.overdue += scan_type is ScanType.BASIC and now - record.claimed_at > ASK_AFTER[1]
+    elif confirmed is not None:
+        plan.overdue += now - confirmed > LATEST
 
 
 def _last(record: ManifestRecord) -> float:

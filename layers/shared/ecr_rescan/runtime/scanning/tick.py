@@ -23,6 +23,7 @@ from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
 from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType
 from ecr_rescan.core.scanning.account import REPOSITORIES_FOR, SCAN_TYPE_FOR, Account
+from ecr_rescan.core.scanning.enhanced import explained, leaves_out
 from ecr_rescan.core.scanning.events import ResultAsked
 from ecr_rescan.core.scanning.facts import Facts, apply_facts
 from ecr_rescan.core.scanning.ledger import Ledger
@@ -175,7 +176,8 @@ class Tick:
         """The scan type and the list of repositories, once in a while."""
         if account.scan_type_at is None or now - account.scan_type_at >= SCAN_TYPE_FOR:
             try:
-                account.scan_type = registry.scan_type() or account.scan_type
+                if (scanning := registry.scanning()) is not None:
+                    account.scan_type, account.scan_filters = scanning.scan_type, scanning.filters
                 account.scan_type_at = now
                 account.refused.pop("scan_type", None)
             except RegistryError as error:
@@ -277,6 +279,8 @@ class Tick:
         wanted = look_ups[: self._take_look_ups(len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
+        left_out = leaves_out(scan_type, group.account.scan_filters, name)
+        facts.answers = explained(facts.answers, left_out=left_out)
         reserved = group.starter.reserve(len(plan.starts) + len(wanted))
         written = self._repositories.write(
             place, facts, configurations, now, complete=self._complete, claim_up_to=reserved, known=stored
