@@ -22,7 +22,8 @@ from moto.sns.models import sns_backends
 
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.notices import Notices
-from ecr_rescan.core.keys import findings_key, images_key, notices_key
+from ecr_rescan.core.keys import account_key, findings_key, images_key, notices_key
+from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.runtime import clock as service_clock
 from ecr_rescan.runtime import wiring
@@ -262,6 +263,11 @@ class Service:
         """The image ledger of a repository."""
         key = images_key(registry, region, repository)
         return Ledger.from_json(key, self.read(key))
+
+    def account(self) -> Account:
+        """What is known of the registry."""
+        key = account_key(ACCOUNT, REGION)
+        return Account.from_json(key, self.read(key))
 
     def findings(self, repository: str) -> FindingsDocument:
         """The findings document of a repository."""

@@ -128,11 +128,13 @@ def test_an_index_is_resolved_once_because_that_counts_as_a_pull(aws: Service) -
     assert len(aws.fake.calls.of("BatchGetImage")) == 1
 
 
-def test_a_chart_is_never_started_and_says_why_it_has_no_result(aws: Service) -> None:
+def test_a_chart_is_never_started_and_is_listed_apart(aws: Service) -> None:
     aws.put("charts/web", chart("web", "1"))
     aws.add("charts/web")
     aws.days(1.1)
-    assert aws.states() == {("charts/web", None): "UNSUPPORTED"}
+    (configuration,) = aws.summary()["configurations"]
+    assert aws.states() == {}
+    assert configuration["not_images"]["kinds"] == {"Helm chart": 1}
     assert aws.started() == 0
 
 

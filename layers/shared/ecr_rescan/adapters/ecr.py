@@ -18,9 +18,9 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
     StartedScan,
 )
-from ecr_rescan.core.scanning.index_manifest import MANIFEST_MEDIA_TYPES, IndexManifest, read_index
-from ecr_rescan.core.scanning.ledger import INDEX_MEDIA_TYPES
-from ecr_rescan.core.scanning.normalise import MAX_DETAIL, bounded, scan_result
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES
+from ecr_rescan.core.scanning.index_manifest import IndexManifest, read_index
+from ecr_rescan.core.scanning.normalise import MAX_DETAIL, MAX_NAME, bounded, scan_result
 from ecr_rescan.core.times import whole_seconds
 
 PAGE_SIZE = 1000
@@ -70,6 +70,14 @@ class IndexChildren:
 
     children: Mapping[str, str | None] | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """How a registry is scanned; ``filters``: those of all its rules, which choose the repositories."""
+
+    scan_type: ScanType
+    filters: tuple[str, ...]
 
 
 class Registry:
@@ -170,6 +178,11 @@ class Registry:
         return StartedScan(digest)
 
     def scan_type(self) -> ScanType | None:
+        """The scan type of ``scanning``."""
+        found = self.scanning()
+        return found.scan_type if found is not None else None
+
+    def scanning(self) -> Scanning | None:
         """How the registry is scanned; None where ECR can't be asked (another account's registry) or names no type.
 
         Raises:
@@ -181,8 +194,16 @@ class Registry:
             reply = self._call("GetRegistryScanningConfiguration", of_own=True)
         except CallFailedError as error:
             raise self._error(error) from error
-        name = reply.get("scanningConfiguration", {}).get("scanType")
-        return ScanType(name) if name in set(ScanType) else None
+        configuration = reply.get("scanningConfiguration") or {}
+        name = configuration.get("scanType")
+        if name not in set(ScanType):
+            return None
+        filters = {
+            bounded(item.get("filter"), MAX_NAME)
+            for rule in _rows([configuration], "rules")
+            for item in _rows([rule], "repositoryFilters")
+        }
+        return Scanning(ScanType(name), tuple(sorted(filters - {""})))
 
     def _call(self, operation: str, *, of_own: bool = False, **parameters: Any) -> dict[str, Any]:
         about = (operation, parameters.get("repositoryName", ""))

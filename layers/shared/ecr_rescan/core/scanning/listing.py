@@ -5,7 +5,7 @@ Only a complete listing, a delete event, ImageNotFound or RepositoryNotFound is 
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,16 +13,15 @@ from typing import Protocol
 
 from ecr_rescan.core.changes.image_list import ImageFact
 from ecr_rescan.core.changes.view import Selector, select
+from ecr_rescan.core.scanning.artifacts import kind_of_attached, only_images, type_of
 from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.shapes import REFERRER_TAG
 
 ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
 SKEW = timedelta(minutes=1)
 """How far an event may be behind a listing that did not show it: clocks differ, and events know whole seconds."""
-
-# Signatures, attestations and SBOMs that cosign attaches by tag: they carry an image's config type but are none.
-_REFERRER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z]+)?")
 
 
 class Detail(Protocol):
@@ -76,12 +75,16 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime, *,
     removed = over.tags.keys() - now.tags.keys()
     ledger.images = {}
     present = set()
+    attached: Counter[str] = Counter()
     for detail in details:
         present.add(detail.digest)
-        tags = [
-            tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag) and tag not in moved and tag not in removed
-        ]
-        if detail.subject or not tags:
+        tags = [tag for tag in detail.tags if not REFERRER_TAG.fullmatch(tag)]
+        if not tags or detail.subject:
+            if detail.tags or detail.subject:
+                attached[kind_of_attached(detail.tags, detail.artifact_type)] += 1
+            continue
+        tags = [tag for tag in tags if tag not in moved and tag not in removed]
+        if not tags:
             continue
         before = known.get(detail.digest)
         image = before or LedgerImage(pushed_at=detail.pushed_at)
@@ -101,6 +104,7 @@ def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime, *,
             all_children = image.children | image.gone
             image.children = {child: platform for child, platform in all_children.items() if child in present}
             image.gone = {child: platform for child, platform in all_children.items() if child not in present}
+    ledger.attached = dict(attached)
     ledger.listed_at = began
     ledger.is_behind = bool(removed)
     ledger.missing_since = None
@@ -137,7 +141,7 @@ class _Happening:
             self._delete(event.digest, event.tag, event.at)
         elif isinstance(event, StorageClassChanged):
             self._move(event.digest, event.archived)
-        elif event.tag is not None and not _REFERRER_TAG.fullmatch(event.tag):
+        elif event.tag is not None and not REFERRER_TAG.fullmatch(event.tag):
             self._push(event, event.tag)
 
     def _push(self, event: ImagePushed, tag: str) -> None:
@@ -195,6 +199,7 @@ def apply_archived(ledger: Ledger, digest: str) -> None:
 def apply_missing(ledger: Ledger, at: datetime) -> None:
     """ECR said RepositoryNotFound: nothing is left of it."""
     ledger.images.clear()
+    ledger.attached.clear()
     ledger.is_behind = False
     ledger.missing_since = ledger.missing_since or at
     ledger.listed_at = at
@@ -230,7 +235,7 @@ def tidy(ledger: Ledger) -> None:
 def _note_kind(image: LedgerImage, record: ManifestRecord) -> None:
     """What needs no question to ECR: other artifacts are never scanned, archived images not while they are."""
     if not image.is_scannable:
-        record.state, record.reason = ScanState.UNSUPPORTED, f"{image.artifact_type} is no container image"
+        record.state, record.reason = ScanState.UNSUPPORTED, f"{type_of(image)} is no container image"
     elif image.archived:
         record.state, record.reason = ScanState.ARCHIVED, "the image is in archive storage"
     elif record.state is ScanState.ARCHIVED:
@@ -273,7 +278,8 @@ def unresolved(ledger: Ledger, selected: Iterable[str]) -> list[str]:
 
 def selected_images(ledger: Ledger, selectors: Iterable[Selector]) -> list[str]:
     """The images that at least one configuration selects, in a stable order."""
-    chosen = {digest for selector in selectors for digest in select(selector, ledger.images)}
+    images = only_images(ledger.images)
+    chosen = {digest for selector in selectors for digest in select(selector, images)}
     return sorted(chosen)
 
 
@@ -281,5 +287,5 @@ def image_facts(ledger: Ledger) -> list[ImageFact]:
     """The ledger's images as the findings document takes them; an unresolved index has no manifests yet."""
     return [
         ImageFact(digest, tuple(sorted(image.tags)), image.pushed_at, ledger.manifests_of(digest))
-        for digest, image in sorted(ledger.images.items())
+        for digest, image in sorted(only_images(ledger.images).items())
     ]

@@ -149,6 +149,7 @@ def take_result(
     if record.claimed_at is not None and result.completed_at >= record.claimed_at:
         _set_claim_aside(record)
     _note_basic(record, result, now)
+    record.read_at = now if result.scan_type is ScanType.ENHANCED else None
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
         record.scan_type = result.scan_type

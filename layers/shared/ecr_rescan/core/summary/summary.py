@@ -19,13 +19,17 @@ from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.naming import Naming, RepositoryId, names
 from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.ages import Age, DaysAllowed, ages
 from ecr_rescan.core.summary.gathered import Beginnings, Counts, Gathered, beginnings, counted, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
+from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
 from ecr_rescan.core.summary.tally import Tally
+
+_NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
 
 Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
 
@@ -84,7 +88,7 @@ class ConfigurationSummary:
     ``ages``: of the open findings, by severity. ``recent``: the changes of the last 7 days, the newest first;
     ``changes``: how many of each kind, by window. ``repositories``: findings by severity of each repository with a
     result. ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why
-    something that it names is missing here, in words.
+    something that it names is missing here, in words. ``not_images``: what it names that can't be scanned, apart.
     """
 
     configuration: ScanConfiguration
@@ -97,6 +101,7 @@ class ConfigurationSummary:
     repositories: Mapping[str, Counts]
     ignoring: tuple[tuple[Suppression, int], ...]
     problems: tuple[str, ...]
+    not_images: OtherArtifacts
     images: tuple[ImageSummary, ...]
 
 
@@ -105,6 +110,7 @@ class Totals:
     """Everything that at least one configuration selects, once however many do.
 
     A finding that one configuration ignores and another shows is counted; a change that several were told of is one.
+    ``not_images``: what can't be scanned, by kind.
     """
 
     configurations: int
@@ -114,6 +120,7 @@ class Totals:
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
+    not_images: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,10 @@ def summarise(
         ages=ages(begun, record.days_allowed, at=at),
         changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
         coverage=StateCounts(Counter(totalling.states.values())),
+        not_images=count_others(
+            (ledger, [one.configuration for one in summaries if names(one.configuration, place)])
+            for place, ledger in ledgers.items()
+        ),
     )
     return Summary(at, totals, summaries, ordered)
 
@@ -254,13 +265,15 @@ class _Summing:
             repositories=gathered.repositories,
             ignoring=gathered.ignoring,
             problems=tuple(self._problems()),
+            not_images=find_others(self.configuration, self.ledgers.values()),
             images=tuple(self.images),
         )
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
         rows = []
-        for digest in select(self.configuration, ledger.images):
-            image = ledger.images[digest]
+        images = only_images(ledger.images)
+        for digest in select(self.configuration, images):
+            image = images[digest]
             tags = tuple(sorted(image.tags))
             for status in statuses(ledger, digest, at=self.at):
                 counts, suppressed = self._counts(ledger, status, counted)
@@ -288,8 +301,9 @@ class _Summing:
         found = dict(self.unreadable)
         registry, region = self.configuration.registry, self.configuration.region
         account = self.record.accounts.get((registry, region))
-        if account is not None and (problem := account.problem_for(self.configuration.role_arn)):
-            found[""] = f"registry {registry} in {region}: {problem}"
+        patterned = any(not is_exact(one) and not one.startswith("!") for one in self.configuration.repository)
+        if account is not None:
+            found |= _troubles(account, self.configuration.role_arn, patterned=patterned)
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
@@ -302,8 +316,22 @@ class _Summing:
             if name not in known and names(self.configuration, (registry, region, name)):
                 found[name] = f"{name}: not seen in the registry yet"
         if not self.images and not found:
-            found[""] = "no image is selected: nothing that was listed matches"
+            # Only a complete listing tells that nothing matches.
+            unlisted = patterned and (account is None or account.repositories_at is None)
+            found[""] = _NOT_LISTED if unlisted else "no image is selected: nothing that was listed matches"
         return [problem for _, problem in sorted(found.items())]
+
+
+def _troubles(account: Account, role_arn: str | None, *, patterned: bool) -> dict[str, str]:
+    """What is wrong with a registry, for a configuration of it; the keys only sort them to the front."""
+    where = f"registry {account.registry} in {account.region}"
+    problem = account.problem_for(role_arn)
+    found = {"": f"{where}: {problem}"} if problem else {}
+    if patterned and (why := account.refused.get("repositories")):
+        found[" "] = f"{where}: its repositories can't be listed, so that new ones are not seen: {why}"
+    if why := account.refused.get("scan_type"):
+        found["  "] = f"{where}: how it is scanned can't be asked, so that it is taken for {account.scan_type}: {why}"
+    return found
 
 
 def _joined(gathered: Sequence[Gathered]) -> tuple[Counts | None, Beginnings]:

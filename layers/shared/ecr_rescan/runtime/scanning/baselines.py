@@ -18,6 +18,7 @@ from ecr_rescan.core.naming import names
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.plan import Plan
 from ecr_rescan.core.severity import Severity
@@ -139,7 +140,7 @@ class Baselines:
         for place, stored in zip(known, self._documents.get_many([place.images_key for place in known]), strict=True):
             if not isinstance(stored, Stored):
                 continue
-            images = Ledger.from_json(place.images_key, stored.body).images
+            images = only_images(Ledger.from_json(place.images_key, stored.body).images)
             more = set(select(configuration, images)) - set(select(before, images))
             if any(images[digest].pushed_at <= configuration.selected_since for digest in more):
                 widened.add(place.findings_key)

@@ -23,7 +23,7 @@ from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
 from ecr_rescan.core.scanning.account import SILENT, Account
-from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
+from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse, tells_of_arrivals
 from ecr_rescan.core.scanning.facts import Facts, apply_images, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.scanning.listing import selected_images
@@ -44,7 +44,7 @@ SAME_SCAN = timedelta(minutes=30)
 """An event this long after a recorded completion is about that scan: another one is a day away."""
 
 NOTE_EVENTS = timedelta(hours=6)
-"""How often it is noted that events arrive."""
+"""How often it is noted that events of images arrive."""
 
 _CALLS_AT_ONCE = 16
 
@@ -206,15 +206,14 @@ class Recorder:
                 self.news.add(place.findings_key)
 
     def _account(self, place: Place, messages: Sequence[Message], now: datetime) -> Account:
-        """What is known of the account; notes there, now and then, that events arrive."""
+        """What is known of the account; notes there, now and then, that events of images arrive."""
         key = account_key(place.registry, place.region)
         known = self._accounts.get((place.registry, place.region))
         if known is None:
             stored = self._documents.get(key)
             known = Account.from_json(key, stored.body) if stored else Account(place.registry, place.region)
             self._accounts[place.registry, place.region] = known
-        is_event = any(not isinstance(message, ResultAsked) for message in messages)
-        if is_event and (known.events_at is None or now - known.events_at >= NOTE_EVENTS):
+        if tells_of_arrivals(messages) and (known.events_at is None or now - known.events_at >= NOTE_EVENTS):
 
             def note(body: bytes | None) -> bytes:
                 fresh = Account.from_json(key, body) if body else Account(place.registry, place.region)

@@ -20,12 +20,14 @@ class Report:
     that were claimed and put back, for time or the account's quota ran out. ``overdue``: results older than promised.
     ``oldest_hours``: the age of the oldest result that is to be kept current. ``left_for_next_tick``: repositories that
     there was no time for. ``paused``: accounts whose quota is spent.
+    ``troubled``: accounts that can't be read, or of which something can't be asked, tried in this tick or before.
     """
 
     configurations: int = 0
     unreadable: int = 0
     accounts: int = 0
     paused: int = 0
+    troubled: int = 0
     repositories: int = 0
     checked: int = 0
     listed: int = 0

@@ -104,7 +104,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     metrics.add_metric("StartsRefused", MetricUnit.Count, run.report.refused.total())
     metrics.add_metric("ImagesSelected", MetricUnit.Count, run.report.selected)
     metrics.add_metric("ImagesOverdue", MetricUnit.Count, run.report.overdue)
-    metrics.add_metric("Problems", MetricUnit.Count, run.report.problems.total() + run.report.unreadable)
+    troubles = run.report.problems.total() + run.report.unreadable + run.report.troubled
+    metrics.add_metric("Problems", MetricUnit.Count, troubles)
 
 
 def record(

@@ -15,6 +15,7 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import MessageError
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
+from ecr_rescan.core.scanning.enhanced import explained, leaves_out
 from ecr_rescan.core.scanning.events import ResultAsked
 from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, mark_unrecorded
 from ecr_rescan.core.scanning.listing import selected_images, unheard_of, unresolved
@@ -120,6 +121,8 @@ class Tick:
         wanted = look_ups[: self._turns.take_look_ups(group, len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
+        left_out = leaves_out(scan_type, group.account.scan_filters, name)
+        facts.answers = explained(facts.answers, left_out=left_out)
         reserved = group.starter.reserve(len(plan.starts) + len(wanted))
         written = self._repositories.write(place, facts, readers, now, claim_up_to=reserved, known=stored)
         group.starter.give_back(reserved - len(written.claimed))

@@ -205,7 +205,7 @@ class Turns:
             stored = self._documents.get(key)
             if stored:
                 group.account = group.starter.account = Account.from_json(key, stored.body)
-            group.loaded = replace(group.account, rests=dict(group.account.rests))
+            group.loaded = replace(group.account, rests=dict(group.account.rests), refused=dict(group.account.refused))
         else:
             stored = None
         before = group.starter.started
@@ -250,12 +250,16 @@ class Turns:
         account, now = group.account, group.now
         if account.scan_type_at is None or now - account.scan_type_at >= SCAN_TYPE_FOR:
             try:
-                account.scan_type = registry.scan_type() or account.scan_type
+                if (scanning := registry.scanning()) is not None:
+                    account.scan_type, account.scan_filters = scanning.scan_type, scanning.filters
                 account.scan_type_at = now
+                account.refused.pop("scan_type", None)
             except RegistryError as error:
+                account.refused["scan_type"] = f"{error.code}: {error.message}"
                 self.trouble(error, group.place)
         patterned = [item for item in group.configurations if not all(map(is_exact, item.repository))]
         if not patterned:
+            account.refused.pop("repositories", None)
             return
         since = max(item.selected_since for item in patterned)
         at = account.repositories_at
@@ -263,9 +267,10 @@ class Turns:
             try:
                 account.repositories = tuple(registry.repositories())
                 account.repositories_at = now
+                account.refused.pop("repositories", None)
             except RegistryError as error:
                 # What is known of the repositories serves until they can be listed again.
-                account.problem = f"{error.code}: {error.message}"
+                account.refused["repositories"] = f"{error.code}: {error.message}"
                 self.trouble(error, group.place)
 
     def _known_of(self, group: Group, place: Place) -> Plan | None:
@@ -332,6 +337,7 @@ class Turns:
                 self._report.count(known.plan, group.now)
         self._report.left_for_next_tick += sum(place not in group.reached for place in group.waiting)
         self._report.paused += group.account.paused_until is not None
+        self._report.troubled += group.account.is_troubled
 
     def _read(self, group: Group, places: Sequence[Place]) -> None:
         keys = [place.images_key for place in places]
