@@ -1,7 +1,8 @@
 """``make simulate``: many runs from consecutive seeds, on all processors; ends with 1 where a promise was broken.
 
 DAYS, IMAGES, REPOSITORIES, PUSHES (per repository and day), SEEDS, SEED (the first), FAULTS (1 or 0), OUTAGE (hours
-for which ECR answers nothing), TRIES (how many runs at most go into making a broken one smaller).
+for which ECR answers nothing), HABITS (of ``people``, with commas between them; ``none``; by default as each seed draws
+them), TRIES (how many runs at most go into making a broken one smaller).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from functools import partial
 
+from simulation.people import HABITS
 from simulation.plan import Size
 from simulation.run import Outcome, simulate
 from simulation.shrink import TRIES, Shrunk, shrink
@@ -35,6 +37,7 @@ def main(environment: Mapping[str, str]) -> int:
         pushes=number("PUSHES", 1 if faults else 20),
         faults=faults,
         outage=number("OUTAGE", 0),
+        habits=_habits(environment.get("HABITS", "")),
     )
     first, count = int(number("SEED", 1)), int(number("SEEDS", 1))
     print(
@@ -49,6 +52,15 @@ def main(environment: Mapping[str, str]) -> int:
         for shrunk in pool.imap(partial(_shrink, size, tries), broken.items() if tries else ()):
             _print_shrunk(size, shrunk)
     return 1 if broken else 0
+
+
+def _habits(named: str) -> frozenset[str] | None:
+    if not named:
+        return None
+    habits = frozenset(named.split(",")) - {"none"}
+    if unknown := habits - HABITS:
+        raise SystemExit(f"no habit is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(HABITS))}")
+    return habits
 
 
 def _report(size: Size, outcomes: Iterator[Outcome], count: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.keys import parse_findings_key, parse_images_key
 from ecr_rescan.core.scanning.ledger import Ledger
+from simulation.exemptions import LOST_IMAGE
 from simulation.gate import START
 from simulation.s3 import Stored
 from simulation.scans import Broken
@@ -56,23 +57,37 @@ class Backwards:
 
     def _was_there(self, place: Place, digest: str, since: datetime, *, selected: bool) -> bool:
         """Whether ECR has had a tagged image without a break since then; ``selected``: by some configuration, too."""
-        if (place, digest) in self._world.scene.archivals:
+        now = self._world.clock.now()
+        if (place, digest) in self._world.scene.archivals or self._is_unheard(place, digest, now):
             return False
-        tags: Mapping[str, str] = {}
-        history = self._world.truth.histories[place]
-        for step in history.steps:
-            if not isinstance(step, Tagged):
-                continue
-            if step.at > since and not self._is_among(place, digest, tags, max(since, START), selected=selected):
+        wishes = [wish for wish in self._world.truth.wishes if wish.names(place)]
+        edits = {
+            edit for wish in wishes for edit in (wish.since, wish.until) if edit is not None and since < edit < now
+        }
+        steps = [step for step in self._world.truth.histories[place].steps if isinstance(step, Tagged)]
+        moments = sorted({max(since, START), *edits, *(step.at for step in steps if step.at > since), now})
+        position, tags = 0, dict[str, str]()
+        for moment in moments:
+            while position < len(steps) and steps[position].at <= moment:
+                tags = dict(steps[position].tags)
+                position += 1
+            if not self._is_among(place, digest, tags, moment, selected=selected):
                 return False
-            tags = step.tags
-        return self._is_among(place, digest, tags, self._world.clock.now(), selected=selected)
+        return True
+
+    def _is_unheard(self, place: Place, digest: str, now: datetime) -> bool:
+        """Whether the event of one of its tags was lost or late, so that it is known by others alone."""
+        return any(
+            (missed.repository, missed.digest) == (place[1], digest) and now - missed.at < LOST_IMAGE.bound
+            for missed in self._world.unheard
+            if not missed.is_scan
+        )
 
     def _is_among(self, place: Place, digest: str, tags: Mapping[str, str], at: datetime, *, selected: bool) -> bool:
         if not selected:
             return digest in tags.values()
         pushed = self._world.truth.histories[place].pushed
-        wishes = [wish for wish in self._world.truth.wishes if wish.since <= at and wish.names(place)]
+        wishes = [wish for wish in self._world.truth.wishes if wish.stands(at) and wish.names(place)]
         return any(digest in wish.slots(tags, pushed).values() for wish in wishes)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from simulation.gate import Gate, Trouble
+from simulation.plan import ROLE_REFUSED
 
 VISIBILITY = timedelta(minutes=6)
 RECEIVES = 8
@@ -133,7 +134,7 @@ class TokenService:
         """AssumeRole: an hour's session, whose key names the account."""
         account = RoleArn.split(":")[4]
         trouble = self.gate.enter("sts", "AssumeRole", account)
-        if trouble is not None or ExternalId != "simulated":
+        if trouble is not None or ExternalId != "simulated" or RoleArn == ROLE_REFUSED:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "AssumeRole")
         return {
             "Credentials": {

@@ -12,6 +12,12 @@ from simulation.gate import START, Trouble
 OWN, OWN_REGION = "111122223333", "us-east-1"
 OTHER, OTHER_REGION = "444455556666", "eu-west-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/ecr-rescan-reader"
+ROLE_REFUSED = f"arn:aws:iam::{OTHER}:role/another"
+"""A role that is allowed, and can't be assumed; it comes first in the alphabet."""
+THIRD = "777788889999"
+"""A registry in the own Region that is reached by its policy alone."""
+SILENT_REGION = "af-south-1"
+"""A Region that answers nothing within the time; it comes first in the alphabet."""
 
 CALM_START = timedelta(hours=30)
 """Nothing goes wrong, and nothing is published, before everything has been scanned once."""
@@ -44,6 +50,8 @@ APART = frozenset({"pauses", "crowds", "split batches"})
 class Size:
     """How large a run is. ``pushes``: per repository and day. ``faults``: whether anything goes wrong at random.
 
+    ``habits``: those of ``people.HABITS`` that people have; None: as the seed draws them.
+    ``quiet``: whether a day follows in which nobody does anything.
     ``outage``: hours for which ECR answers nothing, from a day after the beginning on, when nearly all images are due.
     ``without``: the kinds of faults, of ``FAULTS``, that do not happen. ``pauses``: the only ones that are made, by
     (worker, call); None: all that are drawn.
@@ -56,8 +64,15 @@ class Size:
     faults: bool = True
     outage: float = 0.0
     from_completion: bool = False
+    habits: frozenset[str] | None = None
+    quiet: bool = True
     without: frozenset[str] = frozenset()
     pauses: frozenset[tuple[int, int]] | None = None
+
+    @property
+    def pace(self) -> float:
+        """How much rarer than usual everything is that happens at random: a year has no more of it than a fortnight."""
+        return min(1.0, 14 / self.days)
 
     @property
     def end(self) -> datetime:
@@ -160,7 +175,7 @@ def draw(size: Size, seed: int, repositories: list[str]) -> Troubles:
         return start, min(end, start + timedelta(minutes=chance.uniform(least, most)))
 
     def several(rate: float) -> range:
-        return range(int(rate * days + chance.random()))
+        return range(int(rate * size.pace * days + chance.random()))
 
     drawn: list[Episode] = []
     add = drawn.append

@@ -9,7 +9,9 @@ from functools import partial
 
 from simulation.backwards import Backwards
 from simulation.gate import START, Call
+from simulation.oracle import Oracle
 from simulation.plan import Size
+from simulation.quiet import check_quiet
 from simulation.record import check_record
 from simulation.scans import Broken, ScanFigures, check_scans
 from simulation.timeline import timeline
@@ -23,8 +25,9 @@ _LARGE = 5000
 class Outcome:
     """What a run came to.
 
-    ``ecr`` and ``s3``: calls by operation. ``pauses``: those of workers, as (worker, call), in which something else
-    happened. ``story``: all calls, where they were kept. ``timeline``: the story of the first broken promise.
+    ``ecr`` and ``s3``: calls by operation. ``habits``: those that people had. ``pauses``: those of workers, as
+    (worker, call), in which something else happened. ``story``: all calls, where they were kept. ``timeline``: the
+    story of the first broken promise.
     """
 
     seed: int
@@ -34,6 +37,7 @@ class Outcome:
     messages: int
     deaths: int
     dead_letters: int
+    habits: frozenset[str] = frozenset()
     pauses: list[tuple[int, int]] = field(default_factory=list)
     story: list[Call] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
@@ -71,29 +75,33 @@ def simulate(size: Size, seed: int, *, until_broken: str = "") -> Outcome:
             once, it ends with the hour in which it is broken.
     """
     world = World(size, seed)
-    watch = Backwards(world)
+    watch, oracle = Backwards(world), Oracle(world)
+    world.after = oracle.check
     if until_broken:
         world.gate.story = []
-        world.is_over = lambda: any(one.invariant == until_broken for one in watch.broken)
+        world.is_over = lambda: any(one.invariant == until_broken for one in (*watch.broken, *oracle.broken))
     if size.images >= _LARGE:
         for day in range(1, size.days + 1):
             world.scene.at(START + timedelta(days=day), partial(print, f"seed {seed}: day {day} is over", flush=True))
     world.run()
-    scans, broken = ScanFigures(), list(watch.broken)
+    calls, messages = Counter(world.gate.calls), len(world.topic.published)
+    scans, broken = ScanFigures(), list[Broken]()
     if not world.is_over():
         by_scans, scans = check_scans(world)
         broken += [*by_scans, *check_record(world)]
+        broken += check_quiet(world) if size.quiet else []
+    broken += [*watch.broken, *oracle.broken]
     broken.sort(key=lambda one: one.at)
-    calls = world.gate.calls
     first = next((one for one in broken if until_broken in ("", one.invariant)), None)
     return Outcome(
         seed=seed,
         scans=scans,
         ecr=Counter({operation: number for (service, operation), number in calls.items() if service == "ecr"}),
         s3=Counter({operation: number for (service, operation), number in calls.items() if service == "s3"}),
-        messages=len(world.topic.published),
+        messages=messages,
         deaths=sum(worker.died for worker in world.workers),
         dead_letters=len(world.queue.dead),
+        habits=world.habits,
         pauses=world.gate.pauses,
         story=world.gate.story or [],
         broken=broken,

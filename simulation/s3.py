@@ -48,6 +48,11 @@ class Bucket:
         self.objects: dict[str, Stored] = {}
         self.written: Callable[[str, Stored | None, Stored | None], None] = lambda *_: None
 
+    @property
+    def page_size(self) -> int:
+        """How many keys a listing answers at once."""
+        return self._keys_per_page
+
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         """GetObject."""
         self._fail(self._gate.enter("s3", "GetObject", about=Key), "GetObject")

@@ -69,6 +69,12 @@ def shrink(size: Size, invariant: str, run: Run, tries: int = TRIES) -> Shrunk:
     return known
 
 
+def fewer_habits(known: Shrunk) -> Iterator[Size]:
+    """Without some of those that people had."""
+    for portion in _portions(sorted(known.outcome.habits)):
+        yield replace(known.size, habits=known.outcome.habits - set(portion))
+
+
 def fewer_repositories(known: Shrunk) -> Iterator[Size]:
     """With as many images in each."""
     size = known.size
@@ -115,6 +121,7 @@ def fewer_pauses(known: Shrunk) -> Iterator[Size]:
 
 
 SIMPLIFICATIONS: tuple[Simplify, ...] = (
+    fewer_habits,
     fewer_repositories,
     fewer_images,
     fewer_days,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,23 +16,22 @@ from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClient
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
-from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
-from ecr_rescan.core.keys import config_key
 from ecr_rescan.runtime.scanning import start_scan
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
 from local.ecr.scanning import BASIC, ENHANCED
-from simulation import messaging
-from simulation.ecr import PAGE, EcrClient, Sent
+from simulation import messaging, people
+from simulation.author import Author
+from simulation.ecr import PAGE, EcrClient, Sent, SilentClient
 from simulation.gate import DEADLINE, START, Died, Gate, VirtualClock, Worker
 from simulation.inline import calls_in_turn
 from simulation.messaging import BATCH, Queue, TokenService
-from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, Size, draw, within
+from simulation.permissions import DeployedBucket, role
+from simulation.plan import OTHER, OWN, OWN_REGION, ROLE, ROLE_REFUSED, SILENT_REGION, THIRD, Size, draw, within
 from simulation.s3 import KEYS_PER_PAGE, Bucket
 from simulation.scene import REGIONS, Scene
 from simulation.script import Script
-from simulation.truth import Wish
 from simulation.workers import Pace, Turns
 
 TICK = timedelta(minutes=5)
@@ -43,15 +45,26 @@ SETTINGS = StartScanSettings(
     account_id=OWN,
     bucket_name="bucket",
     public_url=None,
-    allowed_roles=(ROLE,),
+    allowed_roles=(ROLE, ROLE_REFUSED),
     queue_url="https://sqs.example/events",
     topic_arn=f"arn:aws:sns:{OWN_REGION}:{OWN}:changes",
     role_external_id="simulated",
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """An event that never came (``arrived`` is None), or came more than a minute late."""
+
+    at: datetime
+    repository: str
+    digest: str
+    is_scan: bool
+    arrived: datetime | None = None
+
+
 class World:
-    """One run.
+    """One run. ``after`` is called when an invocation has ended.
 
     ``sent``: the service's ECR calls. ``workers``: its invocations. ``errors``: those that failed as a whole.
     ``lost``: (when, repository, digest) of events that never arrived; ``late``: the same of those that took more than a
@@ -66,6 +79,9 @@ class World:
         self.errors: list[tuple[datetime, str]] = []
         self.lost: list[tuple[datetime, str, str]] = []
         self.late: list[tuple[datetime, str, str, datetime]] = []
+        self.unheard: list[Unheard] = []
+        self.used: Counter[tuple[str, str]] = Counter()
+        self.after: Callable[[], None] = lambda: None
         self.is_over: Callable[[], bool] = lambda: False
         self._chance = Random(f"world {seed}")
         self._retries = Random(f"gate {seed}")
@@ -73,7 +89,7 @@ class World:
         self.turns = Turns(self.clock, self.scene)
         self.gate = Gate(self.clock, self.turns, allowed=size.pauses)
         small = size.images < 1000
-        self._page = PAGE if small else 1000
+        self.page = PAGE if small else 1000
         self.bucket = Bucket(self.gate, keys_per_page=KEYS_PER_PAGE if small else 1000)
         self.queue = Queue(self.gate)
         self.topic = messaging.Topic(self.gate)
@@ -82,8 +98,10 @@ class World:
         self._recorders = 0
         self.truth = self.scene.truth
         self.script = Script(size, seed, self.scene, self.scene.knowledge)
+        self.author = Author(self.bucket, self.truth, self.clock.now)
         self.script.begin()
-        names = sorted(name for account, name in self.truth.histories if account == OWN)
+        self.habits = people.begin(size, seed, self.scene, self.author)
+        names = sorted(name for account, name in self.truth.histories if account == OWN and "lab/" not in name)
         self.troubles = self.scene.troubles = draw(size, seed, names)
         self._listening = True
         self.gate.trouble = self._trouble
@@ -112,48 +130,24 @@ class World:
             raise
 
     def _configure(self) -> None:
-        """The configurations that people make, one of them later."""
-        count = self.size.repositories
+        """The configurations that people make, one of them later; the lab has its own."""
+        count, write = self.size.repositories, partial(self.author.write, edited=False)
         exact = [f"team-{number % 5}/app-{number}" for number in range(0, count, 7) if number % 10 != 9][:5]
-        self._wish(1, START, OWN, ("*",))
-        self._wish(2, START, OWN, ("team-1/*", "!team-1/app-6"), notify="MEDIUM")
-        self._wish(3, START, OWN, tuple(exact), tags=("v*", "!v2"))
-        self._wish(6, START, OWN, ("team-0/*", "team-4/*"), newest=3)
-        self._wish(4, START, OTHER, ("*",))
+        write(1, OWN, ("*", "!lab/*"))
+        write(2, OWN, ("team-1/*", "!team-1/app-6"), notify="MEDIUM")
+        write(3, OWN, tuple(exact), tags=("v*", "!v2"))
+        write(6, OWN, ("team-0/*", "team-4/*"), newest=3)
+        write(4, OTHER, ("*", "!lab/*"))
         late = START + timedelta(days=self.size.days * 0.4)
-        self.scene.at(late, lambda: self._wish(5, late, OWN, ("team-2/*", "team-3/*")))
-
-    def _wish(
-        self,
-        number: int,
-        since: datetime,
-        registry: str,
-        repository: Sequence[str],
-        *,
-        tags: Sequence[str] = (),
-        newest: int | None = None,
-        notify: str = "HIGH",
-    ) -> None:
-        identity = f"00000000-0000-4000-8000-00000000000{number}"
-        body = {
-            "region": REGIONS[registry],
-            "registry": registry,
-            "repository": list(repository),
-            "tags": list(tags),
-            "newest": newest,
-            "notify": notify,
-            "role_arn": ROLE if registry == OTHER else None,
-        }
-        made = ScanConfiguration.from_wire(body, id=identity, now=since)
-        self.bucket.put_object(Bucket="bucket", Key=config_key(identity), Body=made.to_document())
-        self.truth.wishes.append(Wish(identity, registry, tuple(repository), tuple(tags), newest, notify, since))
+        self.scene.at(late, lambda: write(5, OWN, ("team-2/*", "team-3/*")))
 
     def documents(self) -> DocumentStore:
         """The bucket, as the service reads it."""
         return DocumentStore(self.bucket, "bucket")
 
     def _environment(self) -> Environment:
-        documents = DocumentStore(self.bucket, "bucket", sleep=self.turns.sleep, chance=self._retries.random)
+        bucket = DeployedBucket(self.bucket, role("StartScan"), self.used)
+        documents = DocumentStore(bucket, "bucket", sleep=self.turns.sleep, chance=self._retries.random)
         roles = AssumedRoles(TokenService(self.gate), external_id="simulated", now=self.clock.now)
         return Environment(
             settings=SETTINGS,
@@ -167,7 +161,9 @@ class World:
             chance=self._retries.random,
         )
 
-    def _ecr_client(self, region: str, credentials: Credentials | None) -> EcrClient:
+    def _ecr_client(self, region: str, credentials: Credentials | None) -> EcrClient | SilentClient:
+        if region == SILENT_REGION:
+            return SilentClient(self.gate)
         account = credentials.access_key_id if credentials else OWN
         assert REGIONS[account] == region
         return EcrClient(
@@ -175,8 +171,16 @@ class World:
             self.scene.registries[account],
             self.sent.append,
             lambda: self.scene.scan_type(account),
-            page=self._page,
+            page=self.page,
+            others={THIRD: self.scene.registries[THIRD]} if account == OWN else None,
+            refuses=self._refuses,
         )
+
+    def _refuses(self, registry: str) -> bool:
+        if registry in self.scene.refusing:
+            self.scene.refusing.discard(registry)
+            return True
+        return False
 
     def _trouble(self, service: str, operation: str, registry: str, repository: str) -> Any:
         return self.troubles.of(service, registry, repository, self.clock.now())
@@ -191,6 +195,7 @@ class World:
         lost, doubled = chance.random() < 0.02, chance.random() < 0.05
         if within(self.troubles.deaf, now) or (faulty and lost and self.size.has("lost events")):
             self.lost.append((now, *about))
+            self.unheard.append(Unheard(now, *about, is_scan=event["detail-type"] == "ECR Image Scan"))
             return
         delays = []
         for _ in range(2 if faulty and doubled and self.size.has("doubled events") else 1):
@@ -200,6 +205,8 @@ class World:
             self.queue.put(json.dumps(event), now + delays[-1])
         if min(delays) > timedelta(minutes=1):
             self.late.append((now, *about, now + min(delays)))
+            is_scan = event["detail-type"] == "ECR Image Scan"
+            self.unheard.append(Unheard(now, *about, is_scan=is_scan, arrived=now + min(delays)))
         self._plan_batch()
 
     def _plan_batch(self) -> None:
@@ -291,6 +298,7 @@ class World:
         self._recorders -= worker.kind == "batch"
         self._idle.append(environment)
         self.scene.settle()
+        self.after()
         if worker.kind == "tick":
             for seconds in (30, 60, 90, 120):
                 self.scene.at(self.clock.now() + timedelta(seconds=seconds), self.scene.settle)
