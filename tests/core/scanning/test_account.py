@@ -53,6 +53,7 @@ def test_the_document_is_read_as_it_was_written() -> None:
         swept_at=AT,
         problem="none",
         problems={"": "none"},
+        unexplained=("sha256:a",),
         rests={"silent": Rest(AT, 2, "why")},
     )
     assert Account.from_json("key", account.to_json()) == account

@@ -31,6 +31,17 @@ SILENT = "silent"
 SILENT_FOR = tuple(timedelta(minutes=minutes) for minutes in (4, 9, 14))
 """How long it is left alone: a tick, two, then three, so that it is heard soon after it speaks again."""
 
+GUESS = "guess"
+"""The rest of a registry of which only a refusal tells that it is ENHANCED; after it one start is tried."""
+
+GUESS_FOR = tuple(timedelta(hours=hours) for hours in (6, 12, 24))
+
+ASK_FOR = (timedelta(minutes=15), timedelta(hours=1))
+"""How long an account's scan type, or its repositories, are not asked for after that failed once, or more often."""
+
+IN_A_ROW = 3
+"""So many distinct images refused in a row, with none accepted, and it is not about one of them."""
+
 _BUCKET = timedelta(minutes=10)
 _COUNTED = timedelta(days=1) + _BUCKET
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,11 +61,12 @@ class Account:
     """One registry in one Region.
 
     ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
-    daily quota is spent; kept until a start is accepted again. ``events_at``: about when an event last arrived.
-    ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no configuration
-    names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't be read now.
-    ``problems``: why roles can't be used for it, by role ("": the service's own permissions). ``rests``: what is left
-    alone for a while, by what it is.
+    daily quota is spent; kept until a start is accepted again. ``unexplained``: the last images, ``IN_A_ROW`` at most,
+    whose refusals their own results don't explain, with no start accepted since. ``events_at``: about when an event
+    last arrived. ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no
+    configuration names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't
+    be read now. ``problems``: why roles can't be used for it, by role ("": the service's own permissions). ``rests``:
+    what is left alone for a while, by what it is.
     """
 
     registry: str
@@ -65,6 +77,7 @@ class Account:
     repositories_at: datetime | None = None
     starts: dict[datetime, int] = field(default_factory=dict)
     paused_until: datetime | None = None
+    unexplained: tuple[str, ...] = ()
     events_at: datetime | None = None
     resume_at: str = ""
     unnamed: dict[str, datetime] = field(default_factory=dict)
@@ -115,6 +128,7 @@ class Account:
             "repositories_at": to_text_or_none(self.repositories_at),
             "starts": {to_text(begin): count for begin, count in sorted(self.starts.items())},
             "paused_until": to_text_or_none(self.paused_until),
+            "unexplained": self.unexplained,
             "events_at": to_text_or_none(self.events_at),
             "resume_at": self.resume_at,
             "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
@@ -149,6 +163,7 @@ class Account:
             repositories_at=from_text_or_none(wire["repositories_at"]),
             starts={from_text(begin): int(count) for begin, count in wire["starts"].items()},
             paused_until=from_text_or_none(wire["paused_until"]),
+            unexplained=tuple(wire.get("unexplained", ())),
             events_at=from_text_or_none(wire["events_at"]),
             resume_at=wire["resume_at"],
             unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},

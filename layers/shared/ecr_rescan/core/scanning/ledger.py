@@ -56,9 +56,9 @@ class ManifestRecord:
     the newest basic scan ended, where ``completed_at`` does not tell: it failed, or enhanced scanning hides it (then it
     may be when it was started).
     ``seen_by``: how the registry was scanned when ECR last said anything of the image's scans.
-    ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
-    ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
-    without a result.
+    ``retry_at``: not to be touched before (a cool-down). ``refusals``: how often in a row ECR refused.
+    ``asked``: how often an overdue result was asked for, ``asked_at`` when last. ``counts``: by severity, of the newest
+    complete result. ``failures``: consecutive scans without a result.
     """
 
     platform: str | None = None
@@ -73,6 +73,7 @@ class ManifestRecord:
     counts: dict[Severity, int] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
+    refusals: int = 0
     asked: int = 0
     asked_at: datetime | None = None
 
@@ -112,7 +113,8 @@ class Ledger:
     """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
     ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
-    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
+    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment,
+    ``tried_at``: since when, as of the last try, ``refusals``: how often in a row ECR refused that.
     ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
     """
 
@@ -123,6 +125,8 @@ class Ledger:
     listed_at: datetime | None = None
     missing_since: datetime | None = None
     problem: str = ""
+    tried_at: datetime | None = None
+    refusals: int = 0
     is_behind: bool = False
     recorded_for: str = ""
     images: dict[str, LedgerImage] = field(default_factory=dict)
@@ -146,6 +150,8 @@ class Ledger:
             "listed_at": to_text_or_none(self.listed_at),
             "missing_since": to_text_or_none(self.missing_since),
             "problem": self.problem,
+            "tried_at": to_text_or_none(self.tried_at),
+            "refusals": self.refusals,
             "is_behind": self.is_behind,
             "recorded_for": self.recorded_for,
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
@@ -173,6 +179,8 @@ class Ledger:
             listed_at=from_text_or_none(wire.get("listed_at")),
             missing_since=from_text_or_none(wire.get("missing_since")),
             problem=wire.get("problem", ""),
+            tried_at=from_text_or_none(wire.get("tried_at")),
+            refusals=wire.get("refusals", 0),
             is_behind=wire.get("is_behind", False),
             recorded_for=wire.get("recorded_for", ""),
             images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
@@ -234,6 +242,7 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
         retry_at=to_text_or_none(record.retry_at),
         failures=record.failures,
+        refusals=record.refusals,
         asked=record.asked,
         asked_at=to_text_or_none(record.asked_at),
     )
@@ -253,6 +262,7 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=from_text_or_none(wire.get("retry_at")),
         failures=wire.get("failures", 0),
+        refusals=wire.get("refusals", 0),
         asked=wire.get("asked", 0),
         asked_at=from_text_or_none(wire.get("asked_at")),
     )

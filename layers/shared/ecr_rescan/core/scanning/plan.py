@@ -11,7 +11,17 @@ from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
-from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
+from ecr_rescan.core.scanning.schedule import (
+    ASK_AFTER,
+    LATEST,
+    SHARED,
+    Action,
+    decide,
+    due_at,
+    is_hidden,
+    is_pending,
+    rest_after,
+)
 
 LISTING_FOR = timedelta(hours=6)
 """How long a complete listing is good for where no events tell what changes."""
@@ -20,7 +30,7 @@ LISTING_FOR_WITH_EVENTS = timedelta(hours=24)
 """The same where events arrive: it then only makes up for those that were lost."""
 
 MISSING_FOR = timedelta(minutes=15)
-"""How soon a repository that was not there, or could not be listed, is tried again at first."""
+"""How soon a repository that was not there is tried again at first."""
 
 
 _WAITING = frozenset({ScanState.NEVER_SCANNED, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
@@ -55,12 +65,12 @@ class Plan:
 
 def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
     """When the repository is to be listed next; the longer it has been missing, the later."""
+    if ledger.tried_at is not None:
+        return ledger.tried_at + rest_after(ledger.refusals)
     if ledger.listed_at is None or ledger.is_behind:
         return now
     if ledger.missing_since is not None:
         good_for = min(good_for, max(MISSING_FOR, ledger.listed_at - ledger.missing_since))
-    elif ledger.problem:
-        good_for = MISSING_FOR
     return ledger.listed_at + good_for
 
 
@@ -128,7 +138,8 @@ def _count(plan: Plan, record: ManifestRecord) -> None:
 
 
 def _last(record: ManifestRecord) -> float:
-    return record.completed_at.timestamp() if record.completed_at else 0.0
+    """Since when it waits; what was refused lets those that were not go first."""
+    return max((at.timestamp() for at in (record.completed_at, record.retry_at) if at is not None), default=0.0)
 
 
 def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetime:

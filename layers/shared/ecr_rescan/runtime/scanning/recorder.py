@@ -21,7 +21,7 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
-from ecr_rescan.core.scanning.account import SILENT, Account
+from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse
 from ecr_rescan.core.scanning.facts import Facts, apply_facts, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
@@ -158,9 +158,7 @@ class Recorder:
     ) -> None:
         place = work.place
         account = self._account(place, work.messages, now)
-        silence = account.rests.get(SILENT)
-        if silence is not None and now < silence.until:
-            self._registries.keep_away(place.region, silence.reason)
+        self._registries.heed(account, now)
         stored = self._documents.get(place.images_key)
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=account.scan_type)
@@ -181,7 +179,8 @@ class Recorder:
             facts.answers = [
                 answer
                 for answer in answers
-                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE)
+                # What is refused is refused a minute later, too: the tick asks again, ever more rarely.
+                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE) or answer.refused
             ]
             unread = set(digests) - {answer.digest for answer in facts.answers}
             for message_id, message in zip(work.ids, work.messages, strict=True):

@@ -82,7 +82,7 @@ class Tick:
         return {Place(*parsed): known.plan for key, known in self._known.items() if (parsed := parsed_key(key))}
 
     def _repository(self, group: Group, place: Place) -> None:
-        now, name, scan_type = group.now, place.repository, group.account.scan_type
+        now, name, scan_type = group.now, place.repository, group.scan_type_of(place)
         configurations = group.named[place]
         registry = self._registries.of(configurations)
         if registry is None:
@@ -91,13 +91,14 @@ class Tick:
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=scan_type)
         must_list = listing_due(ledger, group.listing_for, now) <= now
-        if not must_list:
+        rests = ledger.tried_at is not None and not must_list
+        if not must_list and not rests:
             unknown = unheard_of(ledger, selected_images(ledger, configurations))
             facts.answers = look_up(registry, name, unknown, scan_type, group.calls)
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
             list_repository(registry, name, facts)
-        unlisted = must_list and facts.details is None
+        unlisted = rests or (must_list and facts.details is None)
         if unlisted:
             # Whether what only an event told of is an image at all, the listing was to show: it is not to be started.
             facts.answers = [answer for answer in facts.answers if not is_never_scanned(answer)]
@@ -113,10 +114,13 @@ class Tick:
         plan = make_plan(ledger, configurations, scan_type, now, listing_for=group.listing_for)
         unsure = set(unheard_of(ledger, selected_images(ledger, configurations))) if unlisted else set()
         look_ups = [digest for digest in plan.look_ups if digest not in unsure]
+        if place == group.probe:
+            # One image is enough.
+            look_ups = look_ups[:1]
         wanted = look_ups[: self._turns.take_look_ups(group, len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
-        reserved = group.starter.reserve(len(plan.starts) + len(wanted))
+        reserved = group.starter.reserve(name, len(plan.starts) + len(wanted))
         written = self._repositories.write(
             place, facts, configurations, now, complete=self._complete, claim_up_to=reserved, known=stored
         )
@@ -127,6 +131,7 @@ class Tick:
             if outcome.skips:
                 written = self._repositories.write(place, outcome, configurations, now, complete=self._complete)
         left = make_plan(written.ledger, configurations, scan_type, now, listing_for=group.listing_for)
+        left.look_ups = [digest for digest in left.look_ups if digest not in unsure]
         if left.look_ups:
             left.next_at = now
         elif left.starts:

@@ -6,9 +6,9 @@ No account waits for another one for longer than its share, nor forever: who is 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -21,7 +21,15 @@ from ecr_rescan.core.errors import ConflictError, DocumentError, EcrRescanError,
 from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
 from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scan_result import ScanType
-from ecr_rescan.core.scanning.account import REPOSITORIES_FOR, SCAN_TYPE_FOR, SILENT, SILENT_FOR, Account
+from ecr_rescan.core.scanning.account import (
+    ASK_FOR,
+    GUESS,
+    REPOSITORIES_FOR,
+    SCAN_TYPE_FOR,
+    SILENT,
+    SILENT_FOR,
+    Account,
+)
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.plan import LISTING_FOR, LISTING_FOR_WITH_EVENTS, Plan, make_plan
 from ecr_rescan.runtime.observability import logger
@@ -86,7 +94,8 @@ class Group:
 
     ``named``: its repositories and the configurations that name each; ``etags``: their ledgers as they were listed.
     ``waiting``: the repositories that are to be worked on, in their order; ``reached``: those that were. ``look_ups``:
-    how many may still be made in this turn. ``loaded``: the account as it was read; None until it was.
+    how many may still be made in this turn. ``loaded``: the account as it was read; None until it was. ``probe``: the
+    repository in which one start is to show whether the registry is ENHANCED, as is only believed.
     """
 
     account: Account
@@ -100,6 +109,7 @@ class Group:
     waiting: list[Place] = field(default_factory=list)
     reached: set[Place] = field(default_factory=set)
     look_ups: int = 0
+    probe: Place | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -110,6 +120,10 @@ class Group:
     def listing_for(self) -> timedelta:
         """How long a listing of a repository is good for."""
         return LISTING_FOR_WITH_EVENTS if self.account.hears_events(self.now) else LISTING_FOR
+
+    def scan_type_of(self, place: Place) -> ScanType:
+        """How a repository's images are to be treated: as basic ones where that is being tried."""
+        return ScanType.BASIC if place == self.probe else self.account.scan_type
 
     def signature(self, place: Place) -> Signature:
         """What a plan of a repository is made for."""
@@ -223,49 +237,71 @@ class Turns:
 
     def _open(self, group: Group) -> None:
         """Whether the Region answers, the scan type and the repositories, and which of them are to be worked on."""
-        account, now = group.account, group.now
-        region, silence = account.region, account.rests.get(SILENT)
-        if silence is not None and now < silence.until:
-            self._registries.keep_away(region, silence.reason)
-        elif silence is not None:
-            self._registries.probe(region)
+        account = group.account
+        self._registries.heed(account, group.now)
         registry = self._registries.of(group.configurations)
         if registry is not None and registry.may_ask():
             self._refresh(group, registry)
-        prefix = f"{IMAGES}{account.registry}/{region}/"
+        prefix = f"{IMAGES}{account.registry}/{account.region}/"
         group.etags = {listed.key: listed.etag for listed in self._documents.list(prefix)}
         names = set(account.repositories)
         names |= {parsed[2] for key in group.etags if (parsed := parsed_key(key))}
         names |= {name for item in group.configurations for name in item.repository if is_exact(name)}
-        places = [Place(account.registry, region, name) for name in sorted(names)]
+        places = [Place(*group.place, name) for name in sorted(names)]
         group.named = {place: named for place in places if (named := naming(place, group.configurations))}
         self._report.repositories += len(group.named)
-        group.waiting = sorted(
-            (place for place in group.named if self._is_stale(group, place)), key=lambda place: self._turn(group, place)
-        )
+        group.probe = self._probe(group)
+        group.starter.probing = group.probe.repository if group.probe else None
+        stale = [place for place in group.named if place == group.probe or self._is_stale(group, place)]
+        group.waiting = sorted(stale, key=lambda place: self._turn(group, place))
+
+    @staticmethod
+    def _probe(group: Group) -> Place | None:
+        """Another repository at each tick, once the belief that the registry is ENHANCED is to be tried."""
+        guess = group.account.rests.get(GUESS)
+        if guess is None or group.now < guess.until or not group.named:
+            return None
+        return rotated(list(group.named), group.now)[0]
 
     def _refresh(self, group: Group, registry: Registry) -> None:
         """The scan type and the list of repositories, once in a while."""
         account, now = group.account, group.now
         if account.scan_type_at is None or now - account.scan_type_at >= SCAN_TYPE_FOR:
-            try:
-                account.scan_type = registry.scan_type() or account.scan_type
-                account.scan_type_at = now
-            except RegistryError as error:
-                self.trouble(error, group.place)
+            with self._asking(group, "scan type") as may_ask:
+                if may_ask:
+                    scan_type = registry.scan_type()
+                    account.scan_type_at = now
+                    if scan_type is not None:
+                        account.scan_type = scan_type
+                        account.rests.pop(GUESS, None)
         patterned = [item for item in group.configurations if not all(map(is_exact, item.repository))]
         if not patterned:
             return
         since = max(item.selected_since for item in patterned)
         at = account.repositories_at
         if at is None or at < since or now - at >= REPOSITORIES_FOR:
-            try:
-                account.repositories = tuple(registry.repositories())
-                account.repositories_at = now
-            except RegistryError as error:
-                # What is known of the repositories serves until they can be listed again.
-                account.problem = f"{error.code}: {error.message}"
-                self.trouble(error, group.place)
+            # What is known of the repositories serves until they can be listed again.
+            with self._asking(group, "repositories") as may_ask:
+                if may_ask:
+                    account.repositories = tuple(registry.repositories())
+                    account.repositories_at = now
+
+    @contextmanager
+    def _asking(self, group: Group, what: str) -> Iterator[bool]:
+        """Ask for something of the account, unless that failed a moment ago; whether it is to be asked for."""
+        account = group.account
+        rest = account.rests.get(what)
+        if rest is not None and group.now < rest.until:
+            yield False
+            return
+        try:
+            yield True
+        except RegistryError as error:
+            if not self._registries.is_silent(account.region):
+                account.rest(what, ASK_FOR, f"{what}: {error.code}: {error.message}", group.now)
+            self.trouble(error, group.place)
+        else:
+            account.rests.pop(what, None)
 
     def _known_of(self, group: Group, place: Place) -> Plan | None:
         """The plan of a repository, if nothing that it was made of has changed."""
