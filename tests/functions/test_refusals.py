@@ -99,11 +99,11 @@ def test_one_refused_image_is_sent_four_times_on_its_first_day_and_once_on_each_
     with refusing.on(aws.fake.registry()) as refusals:
         hours(aws, 0, 58)
         assert refusals.between(0, 24) == 4
-        assert refusals.between(24, 58) == 1
+        assert refusals.between(24, 48) == 1
         assert any("no" in reason and "next" in reason for reason in reasons(aws))
         assert len(aws.fake.calls.of("StartImageScan", outcome="ok")) == 3, "the other one is scanned every day"
         refusals.is_over = True
-        hours(aws, 58, 62)
+        hours(aws, 58, 84)
     states = {digest: record.state for digest, record in aws.ledger("team/app").manifests.items()}
     assert states == {bad: ScanState.COMPLETE, good: ScanState.COMPLETE}
 
@@ -201,11 +201,11 @@ def test_what_is_only_believed_to_be_enhanced_is_tried_again_by_one_start(aws: S
         (problem,) = aws.summary()["configurations"][0]["problems"]
         assert "it seems that Amazon Inspector scans this registry" in problem
         first = len(refusals.at)
-        hours(aws, 2, 44)
+        hours(aws, 2, 48)
         # After 6, 12, then every 24 hours.
         assert len(refusals.at) == first + 3
         refusals.is_over = True
-        hours(aws, 44, 72)
+        hours(aws, 48, 76)
     assert GUESS not in account(aws, OTHER).rests
     assert account(aws, OTHER).scan_type is ScanType.BASIC
     assert {record.state for record in aws.ledger("team/app", OTHER).manifests.values()} == {ScanState.COMPLETE}
