@@ -49,8 +49,6 @@ def test_the_document_is_read_as_it_was_written() -> None:
         paused_until=AT,
         events_at=AT,
         resume_at="b",
-        unnamed={"c": AT},
-        swept_at=AT,
         problem="none",
         problems={"": "none"},
         unexplained=("sha256:a",),

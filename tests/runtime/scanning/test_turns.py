@@ -15,7 +15,7 @@ from ecr_rescan.adapters.credentials import EcrClients
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.runtime.scanning import scan_wiring, start_scan
-from ecr_rescan.runtime.scanning.turns import Shares, rotated
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 from local.template import ACCOUNT
 from tests.builders import AT
 from tests.service import Service, service

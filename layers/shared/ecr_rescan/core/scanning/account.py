@@ -9,6 +9,8 @@ from typing import Any
 
 from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.listing import SKEW
 from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 SCHEMA = 1
@@ -63,10 +65,9 @@ class Account:
     ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
     daily quota is spent; kept until a start is accepted again. ``unexplained``: the last images, ``IN_A_ROW`` at most,
     whose refusals their own results don't explain, with no start accepted since. ``events_at``: about when an event
-    last arrived. ``resume_at``: the repository at which the last tick ran out of time. ``unnamed``: repository that no
-    configuration names → since when. ``swept_at``: when these were last looked for. ``problem``: why the account can't
-    be read now. ``problems``: why roles can't be used for it, by role ("": the service's own permissions). ``rests``:
-    what is left alone for a while, by what it is.
+    last arrived. ``resume_at``: the repository at which the last tick ran out of time. ``problem``: why the account
+    can't be read now. ``problems``: why roles can't be used for it, by role ("": the service's own permissions).
+    ``rests``: what is left alone for a while, by what it is.
     """
 
     registry: str
@@ -80,8 +81,6 @@ class Account:
     unexplained: tuple[str, ...] = ()
     events_at: datetime | None = None
     resume_at: str = ""
-    unnamed: dict[str, datetime] = field(default_factory=dict)
-    swept_at: datetime | None = None
     problem: str = ""
     problems: dict[str, str] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
@@ -96,6 +95,15 @@ class Account:
         """What keeps a configuration with this role from being served as it should be; "" where nothing does."""
         resting = [f"{rest.reason}; tried again after {to_text(rest.until)}" for rest in self.rests.values()]
         return self.problems.get(role_arn or "") or "; ".join(resting) or self.problem
+
+    def lacks(self, ledger: Ledger) -> bool:
+        """Whether the newest list of all repositories, newer than all that is known of this one, shows it gone."""
+        if self.repositories_at is None or ledger.repository in self.repositories:
+            return False
+        if ledger.missing_since is None and ledger.listed_at is not None and ledger.listed_at >= self.repositories_at:
+            return False
+        tagged = (since for image in ledger.images.values() for since in image.tags.values())
+        return all(since < self.repositories_at - SKEW for since in tagged)
 
     def count_starts(self, number: int, now: datetime) -> None:
         """Count scans started now, and forget those of more than a day ago."""
@@ -131,8 +139,6 @@ class Account:
             "unexplained": self.unexplained,
             "events_at": to_text_or_none(self.events_at),
             "resume_at": self.resume_at,
-            "unnamed": {name: to_text(since) for name, since in sorted(self.unnamed.items())},
-            "swept_at": to_text_or_none(self.swept_at),
             "problem": self.problem,
             "problems": self.problems,
             "rests": {
@@ -166,8 +172,6 @@ class Account:
             unexplained=tuple(wire.get("unexplained", ())),
             events_at=from_text_or_none(wire["events_at"]),
             resume_at=wire["resume_at"],
-            unnamed={name: from_text(since) for name, since in wire["unnamed"].items()},
-            swept_at=from_text_or_none(wire["swept_at"]),
             problem=wire["problem"],
             problems=wire.get("problems", {}),
             rests={

@@ -45,7 +45,7 @@ class Plan:
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
     selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
     time. ``late_at``: when each of them is older than promised, if nothing comes of it until then. ``oldest``: the
-    oldest last scan.
+    oldest last scan. ``missing_since``: the repository is gone.
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -56,6 +56,7 @@ class Plan:
     states: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
     late_at: list[datetime] = field(default_factory=list)
+    missing_since: datetime | None = None
     oldest: datetime | None = None
 
     def overdue(self, now: datetime) -> int:
@@ -88,7 +89,7 @@ def make_plan(
     listing_for: timedelta = LISTING_FOR,
 ) -> Plan:
     """Decide for every selected manifest of a repository. ``listing_for``: how long a listing is good for."""
-    plan = Plan()
+    plan = Plan(missing_since=ledger.missing_since)
     times = [listing_due(ledger, listing_for, now)]
     chosen = selected_images(ledger, selectors)
     times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]

@@ -286,8 +286,12 @@ class _Summing:
         account = self.record.accounts.get((registry, region))
         if account is not None and (problem := account.problem_for(self.configuration.role_arn)):
             found[""] = f"registry {registry} in {region}: {problem}"
+        named = self.configuration.repository
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
+                if account is not None and account.lacks(ledger) and ledger.repository not in named:
+                    # A pattern names what there is; what came and went is no problem.
+                    continue
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
             elif ledger.problem:
                 found[ledger.repository] = f"{ledger.repository}: {ledger.problem}"

@@ -32,7 +32,7 @@ from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place, naming
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.repositories import Repositories
-from ecr_rescan.runtime.scanning.turns import Shares, rotated
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""

@@ -6,10 +6,10 @@ Every account, repository and image is its own unit of work: what fails there is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
-from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import MessageError
@@ -25,7 +25,10 @@ from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
 from ecr_rescan.runtime.scanning.repositories import Repositories
-from ecr_rescan.runtime.scanning.turns import Group, KnownPlan, Shares, Turns, parsed_key
+from ecr_rescan.runtime.scanning.shares import Shares
+from ecr_rescan.runtime.scanning.turns import Group, KnownPlan, Turns, parsed_key
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 LOOK_UPS = 3000
 """Look-ups of one tick, at most: the first tick over many images must leave time for the rest."""
@@ -90,6 +93,9 @@ class Tick:
         stored = self._documents.get(place.images_key)
         ledger = Ledger.from_json(place.images_key, stored.body) if stored else Ledger(*place, since=now)
         facts = Facts(began=now, scan_type=scan_type)
+        if group.is_gone(place, ledger):
+            self._gone(group, place, ledger, stored)
+            return
         must_list = listing_due(ledger, group.listing_for, now) <= now
         rests = ledger.tried_at is not None and not must_list
         if not must_list and not rests:
@@ -144,6 +150,22 @@ class Tick:
             if news or written.news:
                 self.news.add(place.findings_key)
             self._known[place.images_key] = KnownPlan(written.etag, group.signature(place), left)
+
+    def _gone(self, group: Group, place: Place, ledger: Ledger, stored: Stored | None) -> None:
+        """Note once that a repository is gone; after that nothing is asked or written, until it is listed or pushed."""
+        configurations, etag = group.named[place], stored.etag if stored else None
+        if stored and ledger.missing_since is None:
+            facts = Facts(began=group.now, missing=True)
+            written = self._repositories.write(
+                place, facts, configurations, group.now, complete=self._complete, known=stored
+            )
+            ledger, etag = written.ledger, written.etag
+            if written.news:
+                with self.report.lock:
+                    self.news.add(place.findings_key)
+        plan = make_plan(ledger, configurations, group.account.scan_type, group.now)
+        plan.next_at = NEVER
+        self._known[place.images_key] = KnownPlan(etag, group.signature(place), plan)
 
     def _ask(self, place: Place, digests: Sequence[str]) -> set[str]:
         """Ask for overdue results by the queue, unless they are probably in it."""

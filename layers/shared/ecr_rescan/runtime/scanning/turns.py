@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import TypeVar
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.ecr import Registry
@@ -36,9 +35,8 @@ from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.place import Place, naming
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 from ecr_rescan.runtime.scanning.starting import Starter
-
-TICK = timedelta(minutes=5)
 
 COUNTING_SECONDS = 15.0
 """How much of what is kept for the end may go into counting what was not reached."""
@@ -47,36 +45,7 @@ _READ_AT_ONCE = 200
 _REPOSITORIES_AT_ONCE = 8
 _CALLS_AT_ONCE = 16
 
-T = TypeVar("T")
-Signature = tuple[ScanType, tuple[tuple[str, datetime], ...]]
-
-
-def rotated(items: Sequence[T], now: datetime) -> list[T]:
-    """The items, beginning with another one at each tick."""
-    first = int(now.timestamp() // TICK.total_seconds()) % len(items) if items else 0
-    return [*items[first:], *items[:first]]
-
-
-class Shares:
-    """The seconds that are left of an invocation, and of the share that was last begun."""
-
-    def __init__(self, seconds_left: Callable[[], float], *, reserve: float) -> None:
-        """``reserve``: seconds that are not shared out, for what has to be done in the end."""
-        self._seconds_left = seconds_left
-        self._reserve = self._end = reserve
-
-    def begin(self, sharers: int) -> None:
-        """Begin a share: what is left, divided by those who are still to have one."""
-        left = self.in_all()
-        self._end = self._reserve + max(0.0, left - left / sharers)
-
-    def __call__(self) -> float:
-        """Seconds that are left of the share."""
-        return self._seconds_left() - self._end
-
-    def in_all(self) -> float:
-        """Seconds that are left of all shares."""
-        return self._seconds_left() - self._reserve
+Signature = tuple[ScanType, bool, tuple[tuple[str, datetime], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +64,8 @@ class Group:
     ``named``: its repositories and the configurations that name each; ``etags``: their ledgers as they were listed.
     ``waiting``: the repositories that are to be worked on, in their order; ``reached``: those that were. ``look_ups``:
     how many may still be made in this turn. ``loaded``: the account as it was read; None until it was. ``probe``: the
-    repository in which one start is to show whether the registry is ENHANCED, as is only believed.
+    repository in which one start is to show whether the registry is ENHANCED, as is only believed. ``listed``: all
+    repositories that the account is known to have.
     """
 
     account: Account
@@ -110,6 +80,7 @@ class Group:
     reached: set[Place] = field(default_factory=set)
     look_ups: int = 0
     probe: Place | None = None
+    listed: frozenset[str] = frozenset()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -127,7 +98,13 @@ class Group:
 
     def signature(self, place: Place) -> Signature:
         """What a plan of a repository is made for."""
-        return self.account.scan_type, tuple((item.id, item.updated) for item in self.named[place])
+        configurations = tuple((item.id, item.updated) for item in self.named[place])
+        return self.account.scan_type, place.repository in self.listed, configurations
+
+    def is_gone(self, place: Place, ledger: Ledger) -> bool:
+        """Whether there is nothing to ask about: only patterns name the repository, and the account has it no more."""
+        exact = any(place.repository in item.repository for item in self.named[place])
+        return not exact and self.account.lacks(ledger)
 
 
 class Turns:
@@ -244,6 +221,7 @@ class Turns:
             self._refresh(group, registry)
         prefix = f"{IMAGES}{account.registry}/{account.region}/"
         group.etags = {listed.key: listed.etag for listed in self._documents.list(prefix)}
+        group.listed = frozenset(account.repositories)
         names = set(account.repositories)
         names |= {parsed[2] for key in group.etags if (parsed := parsed_key(key))}
         names |= {name for item in group.configurations for name in item.repository if is_exact(name)}
@@ -390,8 +368,6 @@ class Turns:
                 account,
                 starts=dict(fresh.starts),
                 events_at=fresh.events_at,
-                unnamed=fresh.unnamed,
-                swept_at=fresh.swept_at,
             )
             if account.paused_until == loaded.paused_until:
                 merged.paused_until = fresh.paused_until
