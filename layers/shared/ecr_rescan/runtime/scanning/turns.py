@@ -200,17 +200,19 @@ class Turns:
             stored = None
         before = group.starter.started
         group.account.problem = ""
+        failed: Exception | None = None
         try:
             if not group.named:
                 self._open(group)
             self._work_on(group)
         except Exception as error:
             group.account.problem = str(error) if isinstance(error, EcrRescanError) else f"unexpected: {error!r}"
-            raise
-        finally:
-            self._note_silence(group)
-            group.account.problems = self._registries.problems(*group.place)
-            self._save(group, group.starter.started - before, stored)
+            failed = error
+        self._note_silence(group)
+        group.account.problems = self._registries.problems(*group.place)
+        self._save(group, group.starter.started - before, stored)
+        if failed is not None:
+            raise failed
 
     def _open(self, group: Group) -> None:
         """Whether the Region answers, the scan type and the repositories, and which of them are to be worked on."""
@@ -345,6 +347,8 @@ class Turns:
                 self._report.count(known.plan, group.now)
         self._report.left_for_next_tick += sum(place not in group.reached for place in group.waiting)
         self._report.paused += group.account.paused_until is not None
+        if group.account.problems:
+            self._report.problems["role"] += len(group.account.problems)
 
     def _read(self, group: Group, places: Sequence[Place]) -> None:
         keys = [place.images_key for place in places]
