@@ -338,7 +338,8 @@ def test_a_refused_look_is_tried_ever_more_rarely(scan_type: ScanType) -> None:
         take_no_result(record, refused, scan_type, now)
         take_no_result(record, refused, scan_type, now)
         assert record.retry_at is not None
-        assert decide(record, IMAGE, scan_type, record.retry_at - timedelta(seconds=1)) is Action.WAIT
+        for moment in (now, now + (record.retry_at - now) / 2, record.retry_at - timedelta(seconds=1)):
+            assert decide(record, IMAGE, scan_type, moment) is Action.WAIT
         waits.append(record.retry_at - now)
         now = record.retry_at
     assert tuple(waits) == (*REFUSED_RESTS, hours(24))
