@@ -33,6 +33,9 @@ MISSING_FOR = timedelta(minutes=15)
 """How soon a repository that was not there is tried again at first."""
 
 
+GIVES_WAY_FOR = timedelta(hours=1)
+"""How long what was refused goes behind the others: long enough for each try to be another one's."""
+
 _WAITING = frozenset({ScanState.NEVER_SCANNED, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
 _CURRENT = frozenset({ScanState.COMPLETE, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
 
@@ -108,7 +111,7 @@ def make_plan(
             times.append(_next(record, scan_type, now))
     _hold(plan, ledger, scan_type, times, now)
     for digests in (plan.look_ups, plan.starts, plan.asks):
-        digests.sort(key=lambda digest: (_last(ledger.manifests[digest]), digest))
+        digests.sort(key=lambda digest: (_order(ledger.manifests[digest], now), digest))
     plan.next_at = min(times)
     return plan
 
@@ -138,9 +141,10 @@ def _count(plan: Plan, record: ManifestRecord) -> None:
         plan.late_at.append(record.completed_at + LATEST)
 
 
-def _last(record: ManifestRecord) -> float:
-    """Since when it waits; what was refused lets those that were not go first."""
-    return max((at.timestamp() for at in (record.completed_at, record.retry_at) if at is not None), default=0.0)
+def _order(record: ManifestRecord, now: datetime) -> tuple[bool, float]:
+    """The longest waiting go first; what was refused lets the others go before it for a while."""
+    gives_way = record.retry_at is not None and now - record.retry_at < GIVES_WAY_FOR
+    return gives_way, record.completed_at.timestamp() if record.completed_at else 0.0
 
 
 def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetime:
