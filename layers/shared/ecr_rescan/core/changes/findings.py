@@ -233,7 +233,7 @@ class FindingsDocument:
                 for package, item in packages.items()
             },
             advisories={name: _advisory_from_wire(item) for name, item in wire["advisories"].items()},
-            outbox=[_announcement_from_wire(item) for item in wire["outbox"]],
+            outbox=[announcement_from_wire(item) for item in wire["outbox"]],
         )
 
 
@@ -387,6 +387,7 @@ def _announcement_to_wire(item: Announcement) -> list[str]:
     return [item.config_id, item.vulnerability, item.package, wave, to_text(item.at)]
 
 
-def _announcement_from_wire(wire: list[str]) -> Announcement:
+def announcement_from_wire(wire: list[str]) -> Announcement:
+    """An entry of the outbox, as stored."""
     config_id, vulnerability, package, wave, at = wire
     return Announcement(config_id, vulnerability, package, from_text(wave) if wave else None, from_text(at))

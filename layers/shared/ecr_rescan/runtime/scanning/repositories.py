@@ -119,7 +119,9 @@ class Repositories:
             document = FindingsDocument.from_json(key, body) if body else FindingsDocument(*place, now, now)
             changes = record(document, update, configurations, now, keep_all=not complete, stored=body)
             waves: dict[str, dict[FindingKey, datetime]] = {}
-            for config_id in sorted(changes.opened.keys() | changes.raised.keys()):
+            told = sorted(changes.opened.keys() | changes.raised.keys())
+            self._notices.fetch(told)
+            for config_id in told:
                 opened = changes.opened.get(config_id, [])
                 waves[config_id] = self._notices.join_waves(config_id, opened, key, now)
             announce(document, changes, waves, now)
