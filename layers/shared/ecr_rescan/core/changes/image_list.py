@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image, Manifest
 from ecr_rescan.core.changes.masks import bits
-from ecr_rescan.core.changes.view import Selector, View, predecessors
+from ecr_rescan.core.changes.view import Selector, View, predecessors, shares
 from ecr_rescan.core.patterns import matches
 
 
@@ -74,6 +75,26 @@ def _take(image: Image, tag: str, before: Image, appeared_at: datetime, with_res
     image.appeared_at = min(image.appeared_at, appeared_at)
     if tag in before.took:
         image.took[tag] = before.took[tag]
+
+
+def forget_predecessors(document: FindingsDocument) -> None:
+    """Remember of the images that held a tag before only the last one, and those that give it something.
+
+    None for an image that has all its results. So no platform that ECR never scans makes them pile up.
+    """
+    with_result = document.with_result
+    for image in document.images.values():
+        if image.took and image.manifests and not image.manifests & ~with_result:
+            image.took = {}
+    for image in document.images.values():
+        for tag in [tag for tag in image.tags if tag in image.took]:
+            given = list(shares(document, image, predecessors(document, image, tag), with_result))
+            while len(given) > 1 and not given[-1].mask:
+                given.pop()
+            kept = [share.image for number, share in enumerate(given) if not number or share.mask or share.ends]
+            for later, before in itertools.pairwise([image, *kept]):
+                later.took[tag] = before.digest
+            [image, *kept][-1].took.pop(tag, None)
 
 
 def wanted_images(document: FindingsDocument, views: Sequence[View], *, keep_all: bool = False) -> set[str]:
