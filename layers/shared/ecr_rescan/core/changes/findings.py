@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ecr_rescan.core import record_form
-from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
+from ecr_rescan.core.changes.masks import bits, from_ranges, mask_of, to_ranges
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity, most_severe
 from ecr_rescan.core.times import from_text, to_text
@@ -181,11 +181,9 @@ class FindingsDocument:
     @property
     def with_result(self) -> int:
         """The manifests that have had a complete result."""
-        mask = 0
-        for position, manifest in enumerate(self.manifests):
-            if manifest is not None and manifest.result_at is not None:
-                mask |= 1 << position
-        return mask
+        return mask_of(
+            place for place, one in enumerate(self.manifests) if one is not None and one.result_at is not None
+        )
 
     def to_json(self) -> bytes:
         """The document's one and only form: the same content gives the same bytes."""

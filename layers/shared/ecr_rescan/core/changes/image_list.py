@@ -130,15 +130,18 @@ def drop_unseen(
     for image in document.images.values():
         kept |= image.manifests
     # A manifest that no image holds is a platform that was deleted from an index.
+    held_places = set(bits(kept))
     removed = {
         place: "gone"
         for place, manifest in enumerate(document.manifests)
-        if manifest is not None and not kept >> place & 1
+        if manifest is not None and place not in held_places
     }
     listed = None if facts is None else {fact.digest: fact.tags for fact in facts}
     held = {tag for image in document.images.values() for tag in image.tags}
+    counted = _tags_counted(views_before) if dropped else {}
     for _, image in sorted(dropped.items()):
-        reason = _why(image, listed, held, views_before)
+        tags = counted.get(image.digest, set()).union(*(counted.get(place, ()) for place in bits(image.manifests)))
+        reason = _why(image, tags, listed, held)
         removed.update((place, reason) for place in bits(image.manifests & ~kept))
     for place in removed:
         document.manifests[place] = None
@@ -147,21 +150,20 @@ def drop_unseen(
     return removed
 
 
-def _why(
-    image: Image,
-    listed: Mapping[str, tuple[str, ...]] | None,
-    held: set[str],
-    views_before: Sequence[tuple[Selector, View]],
-) -> str:
-    """Why an image was dropped, told from the tags under which it counted: its own, or of whom it stood in for."""
-    tags = {
-        tag
-        for selector, seen in views_before
-        for digest, names in seen.images.items()
-        if digest == image.digest or seen.stand_ins.get(digest, 0) & image.manifests
-        for tag in names
-        if matches(tag, selector.tags)
-    }
+def _tags_counted(views: Sequence[tuple[Selector, View]]) -> dict[str | int, set[str]]:
+    """The tags under which images counted: by digest their own, by place those of whom a manifest stood in for."""
+    counted: dict[str | int, set[str]] = {}
+    for selector, seen in views:
+        for digest, names in seen.images.items():
+            tags = {tag for tag in names if matches(tag, selector.tags)}
+            counted.setdefault(digest, set()).update(tags)
+            for place in bits(seen.stand_ins.get(digest, 0)):
+                counted.setdefault(place, set()).update(tags)
+    return counted
+
+
+def _why(image: Image, tags: set[str], listed: Mapping[str, tuple[str, ...]] | None, held: set[str]) -> str:
+    """Why an image was dropped, told from the tags under which it counted."""
     if not tags:
         return "unselected"
     left = () if listed is None else listed.get(image.digest, ())

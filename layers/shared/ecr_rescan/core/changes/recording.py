@@ -248,7 +248,7 @@ class _Merge:
         elif not opening.affected:
             if gone & self.other_scan_type:
                 reason = "scan type"
-            tags = sorted({tag for position, names in self.tags_of.items() if gone >> position & 1 for tag in names})
+            tags = sorted({tag for position in bits(gone) for tag in self.tags_of.get(position, ())})
             opening.closed = Closing(self.now, reason, severity, tuple(tags[:20]))
 
     def _forget(self, removed: Mapping[int, str]) -> None:
