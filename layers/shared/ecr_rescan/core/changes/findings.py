@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ecr_rescan.core import record_form
-from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
+from ecr_rescan.core.changes.masks import bits, from_ranges, mask_of, to_ranges
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity, most_severe
 from ecr_rescan.core.times import from_text, to_text
@@ -185,11 +185,9 @@ class FindingsDocument:
     @property
     def with_result(self) -> int:
         """The manifests that have had a complete result."""
-        mask = 0
-        for position, manifest in enumerate(self.manifests):
-            if manifest is not None and manifest.result_at is not None:
-                mask |= 1 << position
-        return mask
+        return mask_of(
+            place for place, one in enumerate(self.manifests) if one is not None and one.result_at is not None
+        )
 
     def to_json(self) -> bytes:
         """The document's one and only form: the same content gives the same bytes."""
@@ -239,7 +237,7 @@ class FindingsDocument:
                 for package, item in packages.items()
             },
             advisories={name: _advisory_from_wire(item) for name, item in wire["advisories"].items()},
-            outbox=[_announcement_from_wire(item) for item in wire["outbox"]],
+            outbox=[announcement_from_wire(item) for item in wire["outbox"]],
         )
 
 
@@ -393,6 +391,7 @@ def _announcement_to_wire(item: Announcement) -> list[str]:
     return [item.config_id, item.vulnerability, item.package, wave, to_text(item.at)]
 
 
-def _announcement_from_wire(wire: list[str]) -> Announcement:
+def announcement_from_wire(wire: list[str]) -> Announcement:
+    """An entry of the outbox, as stored."""
     config_id, vulnerability, package, wave, at = wire
     return Announcement(config_id, vulnerability, package, from_text(wave) if wave else None, from_text(at))

@@ -20,7 +20,14 @@ from ecr_rescan.core.changes.findings import (
     News,
     Opening,
 )
-from ecr_rescan.core.changes.image_list import ImageFact, drop_unseen, list_images, tags_by_position, wanted_images
+from ecr_rescan.core.changes.image_list import (
+    ImageFact,
+    drop_unseen,
+    forget_predecessors,
+    list_images,
+    tags_by_position,
+    wanted_images,
+)
 from ecr_rescan.core.changes.masks import bits, mask_of
 from ecr_rescan.core.changes.texts import update_texts
 from ecr_rescan.core.changes.view import View, view
@@ -158,10 +165,7 @@ class _Merge:
             elif result is None and manifest.digest in self.update.unconfirmed:
                 manifest.unconfirmed = self.update.unconfirmed[manifest.digest]
         self._compare_scan_types()
-        with_result = self.document.with_result
-        for image in self.document.images.values():
-            if image.took and image.manifests and not image.manifests & ~with_result:
-                image.took = {}
+        forget_predecessors(self.document)
 
     def _compare_scan_types(self) -> None:
         """First results that differ from their stand-ins' in scan type differ in everything else, too."""
@@ -256,7 +260,7 @@ class _Merge:
         elif not opening.affected:
             if gone & self.other_scan_type:
                 reason = "scan type"
-            tags = sorted({tag for position, names in self.tags_of.items() if gone >> position & 1 for tag in names})
+            tags = sorted({tag for position in bits(gone) for tag in self.tags_of.get(position, ())})
             opening.closed = Closing(self.now, reason, severity, tuple(tags[:20]))
 
     def _forget(self, removed: Mapping[int, str]) -> None:

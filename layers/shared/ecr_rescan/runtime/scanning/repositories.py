@@ -189,7 +189,9 @@ class Repositories:
             changes = record(document, update, configurations, now, keep_all=keep_all, stored=body)
             document.images_version = ledger.version
             waves: dict[str, dict[FindingKey, datetime]] = {}
-            for config_id in sorted(changes.opened.keys() | changes.raised.keys()):
+            told = sorted(changes.opened.keys() | changes.raised.keys())
+            self._notices.fetch(told)
+            for config_id in told:
                 opened = changes.opened.get(config_id, [])
                 waves[config_id] = self._notices.join_waves(config_id, opened, key, now)
             announce(document, changes, waves, now)

@@ -22,7 +22,7 @@ from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
 from ecr_rescan.runtime.scanning.baselines import Baselines
-from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.notice_board import Kept, NoticeBoard
 from ecr_rescan.runtime.scanning.recorder import Recorder
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.reminders import Reminders
@@ -30,6 +30,7 @@ from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
 from ecr_rescan.runtime.scanning.shares import Shares
 from ecr_rescan.runtime.scanning.tick import Tick
+from ecr_rescan.runtime.scanning.troubles import Troubles
 from ecr_rescan.runtime.scanning.turns import KnownPlan
 from ecr_rescan.runtime.settings import StartScanSettings
 
@@ -41,8 +42,9 @@ RESERVE_SECONDS = 30.0
 class Environment:
     """What an execution environment keeps between invocations.
 
-    ``plans``: what earlier ticks learned, by ledger key. ``swept``: the day of the last sweep.
-    ``base_url``: where people reach the API, where it is known. ``sleep`` and ``chance`` pace the retries of ECR calls.
+    ``plans``: what earlier ticks learned, by ledger key. ``notices``: the notices documents that they read, by key.
+    ``swept``: the day of the last sweep. ``base_url``: where people reach the API, where it is known.
+    ``sleep`` and ``chance`` pace the retries of ECR calls.
     """
 
     settings: StartScanSettings
@@ -53,6 +55,7 @@ class Environment:
     topic: Topic
     base_url: Callable[[], str | None]
     plans: dict[str, KnownPlan] = field(default_factory=dict)
+    notices: dict[str, Kept] = field(default_factory=dict)
     swept: dict[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
@@ -74,7 +77,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     Raises:
         EcrRescanError: nothing at all could be done.
     """
-    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
     shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
     registries = environment.registries(shares)
     run = Tick(
@@ -117,7 +120,7 @@ def record(
     Raises:
         StoreError: the whole batch is to come again.
     """
-    documents, notices = environment.documents, NoticeBoard(environment.documents)
+    documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
     shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
     registries = environment.registries(shares)
     recorder = Recorder(
@@ -152,6 +155,8 @@ def _announce(
     announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url())
     sent = 0
     try:
+        if leftovers:
+            notices.load(configuration.id for configuration in configurations)
         sent += announcer.drain(news, configurations, now)
         if leftovers:
             sent += announcer.drain_leftovers(configurations, now)
@@ -170,14 +175,10 @@ def _notices(
 ) -> int:
     """What is told beside changes: baselines, and what there is to say of suppressions."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
-    complete = not run.report.left_for_next_tick
-    baselines, reminders = Baselines(*sending, plans=run.plans(), complete=complete), Reminders(*sending)
-    sent = 0
-    for configuration in configurations:
-        try:
-            sent += baselines.send(configuration, now)
-            sent += reminders.send(configuration, now)
-        except EcrRescanError as error:
-            metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
-            logger.warning("A notice could not be sent yet", configuration=configuration.id, error=str(error))
+    troubles = Troubles()
+    baselines = Baselines(*sending, plans=run.plans(), complete=not run.report.left_for_next_tick)
+    sent = baselines.send(configurations, now, troubles)
+    sent += Reminders(*sending).send(configurations, now, troubles)
+    if troubles.count:
+        metrics.add_metric("MessagesDelayed", MetricUnit.Count, troubles.count)
     return sent
