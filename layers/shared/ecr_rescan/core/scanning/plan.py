@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ecr_rescan.core.changes.baseline_rule import marks_of
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.enhanced import confirmed_at
+from ecr_rescan.core.scanning.lacking import lacking_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
 from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
@@ -36,7 +38,8 @@ class Plan:
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
     selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
     time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan
-    (of an enhanced result, the last reading).
+    (of an enhanced result, the last reading). ``lacking``: marks of the selected images without a result;
+    ``any_result``: whether any has one.
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -48,6 +51,8 @@ class Plan:
     waiting: int = 0
     overdue: int = 0
     oldest: datetime | None = None
+    lacking: frozenset[str] = frozenset()
+    any_result: bool = False
 
 
 def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
@@ -79,6 +84,8 @@ def make_plan(
     times = [listing_due(ledger, listing_for, now)]
     chosen = selected_images(ledger, selectors)
     times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]
+    lacking = [digest for digest, _ in lacking_images(ledger, chosen)]
+    plan.lacking, plan.any_result = marks_of(lacking), len(lacking) < len(chosen)
     for digest, image_digest in selected_manifests(ledger, chosen).items():
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)

@@ -76,7 +76,8 @@ class Repositories:
         news = False
         # The findings are read only for what changes them: other results, images or readers.
         if results or (images, without, audience) != (update.images, update.unconfirmed, ledger.recorded_for):
-            news = self._record(place, update, configurations, now, complete=complete)
+            listed = ledger.listed_at is not None and ledger.missing_since is None
+            news = self._record(place, update, configurations, now, complete=complete, listed=listed)
         claimed: list[str] = []
         written = [ledger]
 
@@ -110,6 +111,7 @@ class Repositories:
         now: datetime,
         *,
         complete: bool,
+        listed: bool,
     ) -> bool:
         key = place.findings_key
         news = False
@@ -124,7 +126,8 @@ class Repositories:
                 waves[config_id] = self._notices.join_waves(config_id, opened, key, now)
             announce(document, changes, waves, now)
             news = bool(waves)
-            return document.to_json() if body or document.images else None
+            # Of a repository that was listed and is empty, its feeds say so; a missing one leaves nothing behind.
+            return document.to_json() if body or document.images or listed else None
 
         self._documents.update(key, rewrite)
         return news
