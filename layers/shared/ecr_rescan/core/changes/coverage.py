@@ -57,11 +57,9 @@ class Coverage:
 
     def why_not_ready(self, configuration: ScanConfiguration) -> str:
         """Why there is nothing to answer yet, for a person."""
-        if not self.selected:
+        if not self.repositories:
             where = f"{enumerated(configuration.repository)} in {configuration.registry}/{configuration.region}"
-            if not self.repositories:
-                return f"No repository has been seen yet that matches {where}."
-            return f"No image is selected in what has been seen of {where}."
+            return f"No repository has been seen yet that matches {where}."
         failed = f" Without a result so far: {self._reasons()}." if self.unconfirmed else ""
         return f"{self.selected} selected images are waiting for their first result.{failed}"
 
