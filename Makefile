@@ -9,6 +9,9 @@ SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/python -m samcli
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
 TRANSLATED := .aws-sam/translated.json
 
+# With `user = true` in its configuration, pip refuses to install into an environment.
+export PIP_USER := 0
+
 # The development environment holds all that `make run` needs.
 RUN_READY := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.run)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ecr_rescan.core.telling.ascii import readable_ascii
 from tests.builders import configuration
-from tests.core.telling.test_message import AT, baseline_message
+from tests.core.telling.test_message import AT, Known, baseline_message
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,8 @@ def test_anything_becomes_printable_ascii_on_one_line(text: str) -> None:
 def test_the_words_stay_whole_in_the_body() -> None:
     """All that a person wrote is there, though the subject has room for a part of it alone."""
     words = "チーム 🛒 " + "and what it is for, at length, " * 5
-    message = baseline_message(configuration(description=words.strip()), ["team/app"], {}, 0, None, AT, began=AT)
+    message = baseline_message(
+        configuration(description=words.strip()), ["team/app"], {}, Known(1, {}), None, AT, began=AT
+    )
     assert words.strip() in message.forms["email"]
     assert words.strip() not in message.subject

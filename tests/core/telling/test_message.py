@@ -17,7 +17,7 @@ from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.scan_result import ScanFinding
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.telling.message import baseline_message, changes_message, suppressions_message
+from ecr_rescan.core.telling.message import Known, baseline_message, changes_message, suppressions_message
 from ecr_rescan.core.telling.message_forms import CHAT_CHARACTERS, Message
 from tests.builders import AT, CONFIG_ID, configuration, document, found, image, result
 
@@ -154,7 +154,7 @@ def test_attributes_are_for_filter_policies() -> None:
 def test_more_repositories_than_the_attribute_holds_are_a_star() -> None:
     """So that a filter can let through what it can't see."""
     names = [f"team/{number:0200}" for number in range(300)]
-    message = baseline_message(configuration(["team/*"]), names, {}, 0, URL, AT, began=AT)
+    message = baseline_message(configuration(["team/*"]), names, {}, Known(1, {}), URL, AT, began=AT)
     named = message.attributes["repositories"]
     assert named[-1] == "*"
     assert list(named[:-1]) == names[: len(named) - 1]
@@ -269,14 +269,14 @@ def test_the_baseline_is_counted_not_listed() -> None:
         configuration(description="Team A"),
         [f"team/{number}" for number in range(30)],
         Counter({Severity.HIGH: 3, Severity.UNDEFINED: 1}),
-        2,
+        Known(5, {"failed": 2}),
         None,
         AT,
         began=AT,
     )
     assert message.subject == "Baseline: Team A: 3 HIGH, 1 UNDEFINED"
     assert "and 10 more" in message.forms["email"]
-    assert "2 images have no result yet" in message.forms["email"]
+    assert "2 images have no result: 2 failed." in message.forms["email"]
     read = machine(message)
     assert (read["type"], read["counts"], read["waiting"]) == ("baseline", {"HIGH": 3, "UNDEFINED": 1}, 2)
     assert (message.attributes["severity"], message.attributes["changes"]) == ("HIGH", ["baseline"])
@@ -284,9 +284,9 @@ def test_the_baseline_is_counted_not_listed() -> None:
 
 def test_nothing_found_is_a_baseline_too() -> None:
     """Its severity is a word that no filter for severities has."""
-    message = baseline_message(configuration(), ["team/app"], {}, 0, URL, AT, began=AT)
+    message = baseline_message(configuration(), ["team/app"], {}, Known(2, {}), URL, AT, began=AT)
     assert message.attributes["severity"] == "NONE"
-    assert message.subject == "Baseline: team/app: no findings"
+    assert message.subject == "Baseline: team/app: no findings in 2 images"
 
 
 def test_suppressions_say_what_is_shown_again() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ecr_rescan.core.changes.baseline_rule import marks_of
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.enhanced import confirmed_at
+from ecr_rescan.core.scanning.lacking import lacking_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
 from ecr_rescan.core.scanning.schedule import (
@@ -50,6 +52,7 @@ class Plan:
     selected manifests by state. ``waiting``: how many are to be looked up, or have a scan running for the first
     time. ``late_at``: when each of them is older than promised, if nothing comes of it until then. ``oldest``: the
     oldest last scan (of an enhanced result, the last reading). ``missing_since``: the repository is gone.
+    ``lacking``: marks of the selected images without a result; ``any_result``: whether any has one.
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -62,6 +65,8 @@ class Plan:
     late_at: list[datetime] = field(default_factory=list)
     missing_since: datetime | None = None
     oldest: datetime | None = None
+    lacking: frozenset[str] = frozenset()
+    any_result: bool = False
 
     def overdue(self, now: datetime) -> int:
         """How many of the selected manifests are older than promised; true for a plan of long ago, too."""
@@ -97,6 +102,8 @@ def make_plan(
     times = [listing_due(ledger, listing_for, now)]
     chosen = selected_images(ledger, selectors)
     times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]
+    lacking = [digest for digest, _ in lacking_images(ledger, chosen)]
+    plan.lacking, plan.any_result = marks_of(lacking), len(lacking) < len(chosen)
     for digest, image_digest in selected_manifests(ledger, chosen).items():
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.alerts import Alert, Occurrence
+from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
 from ecr_rescan.core.changes.findings import Image
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
-from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
+from ecr_rescan.core.text import clean, enumerated, safe_link
 from ecr_rescan.core.times import to_text
 
 _KINDS = {
@@ -64,11 +66,19 @@ def changes_message(
     return forms(configuration, notice, base_url)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How much a baseline speaks for: images with a result, and those without by reason."""
+
+    with_result: int
+    without: Mapping[str, int]
+
+
 def baseline_message(
     configuration: ScanConfiguration,
     repositories: Sequence[str],
     counts: Mapping[Severity, int],
-    waiting: int,
+    known: Known,
     base_url: str | None,
     now: datetime,
     *,
@@ -81,7 +91,7 @@ def baseline_message(
         configuration: whose.
         repositories: those that are new to it, or of which more is selected now.
         counts: open findings by severity that it has not seen before, suppressed ones left out.
-        waiting: images that still have no result.
+        known: how many images have a result, and why the others have none.
         base_url: the API's, where it is known.
         now: the time.
         began: when this baseline began: its identity.
@@ -91,21 +101,24 @@ def baseline_message(
     sentences = [
         why or f"This is what {whole_name_of(configuration)} starts from; from now on only changes are sent.",
         f"New to it: {enumerated(repositories, 20)}.",
-        f"Open findings: {totals or 'none'}.",
+        open_findings(totals, known.with_result),
     ]
-    if waiting:
-        lacking = number_of(waiting, "image has", "images have")
-        sentences.append(f"{lacking} no result yet; first results are not sent one by one.")
+    if lacking := without_result(known.without):
+        sentences.append(lacking)
     notice = Notice(
         type="baseline",
         identity=[to_text(began)],
         at=now,
-        subject=f"Baseline: {name_of(configuration)}: {totals or 'no findings'}",
+        subject=f"Baseline: {name_of(configuration)}: {headline(totals, known.with_result)}",
         sentences=tuple(sentences),
         severity=next((severity for severity in Severity if counts.get(severity)), None),
         changes=["baseline"],
         repositories=sorted(repositories),
-        members={"counts": _counts(counts), "waiting": waiting},
+        members={
+            "counts": _counts(counts),
+            "waiting": sum(known.without.values()),
+            "without_result": dict(sorted(known.without.items())),
+        },
     )
     return forms(configuration, notice, base_url)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.changes.alerts import alerts
+from ecr_rescan.core.changes.baseline_rule import Lacking, came_late, marks_of, may_tell, remembered
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.notices import BASELINE_LIMIT, Notices, Selection
 from ecr_rescan.core.changes.view import select
@@ -20,10 +21,11 @@ from ecr_rescan.core.naming import Naming, names
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.artifacts import only_images
+from ecr_rescan.core.scanning.lacking import lacking_images, why_lacking
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.plan import Plan
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.telling.message import baseline_message
+from ecr_rescan.core.telling.message import Known, baseline_message
 from ecr_rescan.core.times import to_text, whole_seconds
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.named_documents import each_document
@@ -32,18 +34,20 @@ from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.troubles import Troubles
 
 _NEW_NAMES = "The registry changed to {} scanning, which names findings anew; from now on only changes are sent."
+_LATE = "First results came of images that had none when their baseline was sent; from now on their changes are sent."
 _MORE = "More is selected than before; what is there already is no news, and from now on its changes are sent, too."
 
 
 @dataclass(slots=True)
 class _Baseline:
-    """A baseline that is to be announced now: of which repositories, and what is open there by finding."""
+    """A baseline, or late first results, to be announced now: of which repositories, and what is open by finding."""
 
     configuration: ScanConfiguration
     notices: Notices
     since: datetime
     places: list[Place]
-    waiting: int
+    why: str
+    is_late: bool = False
     open: dict[FindingKey, Severity] = field(default_factory=dict)
     in_sight_before: set[FindingKey] = field(default_factory=set)
 
@@ -68,7 +72,7 @@ class Baselines:
         self._base_url = base_url
         self._plans = plans
         self._complete = complete
-        self._scan_types: dict[tuple[str, str], ScanType | None | EcrRescanError] = {}
+        self._accounts: dict[tuple[str, str], Account | None | EcrRescanError] = {}
 
     def send(self, configurations: Sequence[ScanConfiguration], now: datetime, troubles: Troubles) -> int:
         """Send the baselines that are to be announced; how many. Trouble of one configuration stops no other's."""
@@ -93,14 +97,36 @@ class Baselines:
         """The baseline of a configuration, where one is to be announced now."""
         notices = self._follow(configuration, named, now)
         places = [named[key] for key in sorted(named.keys() - notices.known)]
+        if not places:
+            return self._late(configuration, notices, now)
         since = notices.baseline_since
-        if not places or since is None:
+        if since is None:
             return None
         waiting = sum(self._plans[place].waiting for place in places)
         unsettled = waiting or not self._complete or notices.scan_type_changed
         if unsettled and now - since < BASELINE_LIMIT:
             return None
-        return _Baseline(configuration, notices, since, places, waiting)
+        why = ""
+        if notices.scan_type_changed:
+            why = _NEW_NAMES.format(notices.scan_type)
+        elif notices.selection_before is not None:
+            why = _MORE
+        return _Baseline(configuration, notices, since, places, why)
+
+    def _late(self, configuration: ScanConfiguration, notices: Notices, now: datetime) -> _Baseline | None:
+        """First results that came after the baseline, where they are to be told now: once a day."""
+        if not notices.lacking or not may_tell(notices.late_at, now):
+            return None
+        places = []
+        for key, held in sorted(notices.lacking.items()):
+            place = Place(*parsed) if (parsed := parse_findings_key(key)) else None
+            plan = self._plans.get(place) if place else None
+            if place and plan and came_late(held, plan.lacking, any_result=plan.any_result):
+                places.append(place)
+        if not places:
+            return None
+        since = min(notices.lacking[place.findings_key].since for place in places)
+        return _Baseline(configuration, notices, since, places, _LATE, is_late=True)
 
     def _follow(self, configuration: ScanConfiguration, named: Collection[str], now: datetime) -> Notices:
         """Note what changed since the last baseline, and what has to be announced because of that, from when on."""
@@ -149,16 +175,19 @@ class Baselines:
         return widened
 
     def _scan_type(self, configuration: ScanConfiguration) -> ScanType | None:
+        account = self._account(configuration)
+        return account.scan_type if account and account.scan_type_at else None
+
+    def _account(self, configuration: ScanConfiguration) -> Account | None:
         group = (configuration.registry, configuration.region)
-        if group not in self._scan_types:
+        if group not in self._accounts:
             key = account_key(*group)
             try:
                 stored = self._documents.get(key)
-                account = Account.from_json(key, stored.body) if stored else None
-                self._scan_types[group] = account.scan_type if account and account.scan_type_at else None
+                self._accounts[group] = Account.from_json(key, stored.body) if stored else None
             except EcrRescanError as error:
-                self._scan_types[group] = error
-        known = self._scan_types[group]
+                self._accounts[group] = error
+        known = self._accounts[group]
         if isinstance(known, EcrRescanError):
             raise known
         return known
@@ -180,40 +209,66 @@ class Baselines:
         return [one for one in ready if one.configuration.id not in failed]
 
     def _tell(self, one: _Baseline, now: datetime) -> int:
-        config_id, notices = one.configuration.id, one.notices
-        claims = self._notices.change(config_id, lambda fresh: fresh.claim([f"baseline {to_text(one.since)}"], now))
+        configuration = one.configuration
+        known, lacking = self._known(configuration, one.places, now)
+        name = f"{'late' if one.is_late else 'baseline'} {to_text(one.since)}"
+        claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([name], now))
         if not claims.mine:
             return 0
-        why = ""
-        if notices.scan_type_changed:
-            why = _NEW_NAMES.format(notices.scan_type)
-        elif notices.selection_before is not None:
-            why = _MORE
         message = baseline_message(
-            one.configuration,
+            configuration,
             [place.repository for place in one.places],
             Counter(severity for key, severity in one.open.items() if key not in one.in_sight_before),
-            one.waiting,
+            known,
             self._base_url,
             now,
             began=one.since,
-            why=why,
+            why=one.why,
         )
         self._topic.publish(message)
 
         def end(fresh: Notices) -> None:
             fresh.sent(claims.mine, now)
+            fresh.lacking = _without(fresh.lacking, one.places) | lacking
+            if one.is_late:
+                fresh.late_at = whole_seconds(now)
+                return
             fresh.known |= {place.findings_key for place in one.places}
             fresh.baseline_since = fresh.selection_before = None
             fresh.scan_type_changed = False
 
-        self._notices.change(config_id, end)
+        self._notices.change(configuration.id, end)
         return 1
+
+    def _known(
+        self, configuration: ScanConfiguration, places: Sequence[Place], now: datetime
+    ) -> tuple[Known, dict[str, Lacking]]:
+        """How much is known of the images selected there, and what to remember of those without a result."""
+        account = self._account(configuration)
+        paused = account is not None and account.paused_until is not None
+        with_result, without = 0, Counter[str]()
+        lacking: dict[str, Lacking] = {}
+        for place, stored in zip(places, self._documents.get_many([one.images_key for one in places]), strict=True):
+            if not isinstance(stored, Stored):
+                continue
+            ledger = Ledger.from_json(place.images_key, stored.body)
+            selected = select(configuration, only_images(ledger.images))
+            missing = [digest for digest, _ in lacking_images(ledger, selected)]
+            with_result += len(selected) - len(missing)
+            without += why_lacking(ledger, selected, paused=paused)
+            held = remembered(marks_of(missing), any_result=len(missing) < len(selected), now=whole_seconds(now))
+            if held is not None:
+                lacking[place.findings_key] = held
+        return Known(with_result, without), lacking
 
 
 def _count(one: _Baseline, document: FindingsDocument, now: datetime) -> None:
     """Open findings by severity, without those that are news, and those that were in sight before."""
+    place = Place(document.registry, document.region, document.repository)
+    told = one.notices.lacking.get(place.findings_key) if one.is_late else None
     for alert in alerts(one.configuration, [document], on=now.date()):
+        if told is not None and alert.first_seen <= told.since:
+            continue
         if alert.wave is None and not alert.suppressed:
             key = (alert.vulnerability, alert.package)
             one.open[key] = max(one.open.get(key, alert.severity), alert.severity, key=lambda severity: severity.rank)
@@ -221,6 +276,12 @@ def _count(one: _Baseline, document: FindingsDocument, now: datetime) -> None:
     if before is None:
         return
     earlier = replace(one.configuration, repository=before.repository, tags=before.tags, newest=before.newest)
-    if names(earlier, (document.registry, document.region, document.repository)):
+    if names(earlier, place):
         found = alerts(earlier, [document], on=now.date())
         one.in_sight_before |= {(alert.vulnerability, alert.package) for alert in found if not alert.suppressed}
+
+
+def _without(lacking: Mapping[str, Lacking], places: Iterable[Place]) -> dict[str, Lacking]:
+    """What is remembered of other places."""
+    keys = {place.findings_key for place in places}
+    return {key: held for key, held in lacking.items() if key not in keys}

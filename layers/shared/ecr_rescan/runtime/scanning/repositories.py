@@ -195,7 +195,9 @@ class Repositories:
                 opened = changes.opened.get(config_id, [])
                 waves[config_id] = self._notices.join_waves(config_id, opened, key, now)
             announce(document, changes, waves, now)
-            return document.to_json() if body or document.images else None
+            # Of a repository that was listed and is empty, its feeds say so; a missing one leaves nothing behind.
+            listed = ledger.listed_at is not None and ledger.missing_since is None
+            return document.to_json() if body or document.images or listed else None
 
         self._documents.update(key, rewrite)
         return changes

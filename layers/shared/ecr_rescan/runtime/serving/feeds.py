@@ -111,7 +111,7 @@ class FeedService:
         """The feed, and the state that it was made from: a document may have changed since the listing.
 
         Raises:
-            NotReadyError: no image of the configuration has had a result yet, so that an empty feed would look clean.
+            NotReadyError: no image has had a result yet, and one may, so that an empty feed would look clean.
         """
         # Here, because what a reader has already is answered without feedgen, which takes its time to import.
         from ecr_rescan.core.telling.feed import FeedSource, render_feed
@@ -120,7 +120,7 @@ class FeedService:
         with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
             covered = coverage(configuration, documents)
-            if not covered.answerable:
+            if not covered.is_ready or (unreadable and not covered.answerable):
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
             source = FeedSource(configuration, documents, covered, filters, self_url, unreadable)
