@@ -37,7 +37,7 @@ class Backwards:
         if about is None or after is None:
             self._latest.pop(key, None)
             return
-        images, results = read(key, after.body)
+        images, results = read(key, after.document)
         etag, recorded = self._latest.get(key, ("", None))
         self._latest[key] = after.etag, (images, results)
         if before is None or recorded is None or before.etag != etag:

@@ -96,8 +96,8 @@ def the_baseline_alerts_one_by_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Merge, "_quiet", lambda *_: 0)
 
 
-CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False)
-ROUGH = Size(days=6, images=60, repositories=8, pushes=4)
+CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False, quiet=False, habits=frozenset())
+ROUGH = Size(days=6, images=60, repositories=8, pushes=4, quiet=False, habits=frozenset())
 
 
 @pytest.mark.parametrize(
