@@ -60,6 +60,9 @@ class Backwards:
         now = self._world.clock.now()
         if (place, digest) in self._world.scene.archivals or self._is_unheard(place, digest, now):
             return False
+        if selected and self._world.truth.builds[digest].kind == "chart":
+            # Until it is known to be no image, the findings list it.
+            return False
         wishes = [wish for wish in self._world.truth.wishes if wish.names(place)]
         edits = {
             edit for wish in wishes for edit in (wish.since, wish.until) if edit is not None and since < edit < now
