@@ -37,7 +37,7 @@ class Backwards:
         if about is None or after is None:
             self._latest.pop(key, None)
             return
-        images, results = read(key, after.body)
+        images, results = read(key, after.document)
         etag, recorded = self._latest.get(key, ("", None))
         self._latest[key] = after.etag, (images, results)
         if before is None or recorded is None or before.etag != etag:
@@ -59,6 +59,9 @@ class Backwards:
         """Whether ECR has had a tagged image without a break since then; ``selected``: by some configuration, too."""
         now = self._world.clock.now()
         if (place, digest) in self._world.scene.archivals or self._is_unheard(place, digest, now):
+            return False
+        if selected and self._world.truth.builds[digest].kind == "chart":
+            # Until it is known to be no image, the findings list it.
             return False
         wishes = [wish for wish in self._world.truth.wishes if wish.names(place)]
         edits = {

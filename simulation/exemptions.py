@@ -106,7 +106,8 @@ class Exemptions:
         self._read[0] = len(world.workers)
         for missed in world.unheard[self._read[1] :]:
             if missed.arrived is not None:
-                case = Case(missed.at, missed.arrived, LATE.name, OWN, missed.repository, missed.digest)
+                about = missed.digest if missed.is_scan else ""
+                case = Case(missed.at, missed.arrived, LATE.name, OWN, missed.repository, about)
             elif missed.is_scan:
                 # Images are told of by their scans, too: what the lost event of a push hid, this one hides for longer.
                 end = missed.at + LOST_RESULT.bound

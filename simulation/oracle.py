@@ -37,7 +37,6 @@ STAYS = "what is shown stays"
 ALIKE = "all readers say the same"
 READABLE = "the record can be read"
 _TELLING = (ImageState.COMPLETE, ImageState.STALE)
-INVARIANTS = (MISSING, FIXED, CLEAN, EXTRA, STAYS, ALIKE, READABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,8 @@ class Oracle:
             if watch is None:
                 watch = self._watches[place] = Watch(place, Reader(place))
             news = len(history.steps) != watch.read
-            if rewished or not watch.on:
-                news |= self._wish(watch, now)
-            if len(history.steps) != watch.read:
+            wished = (rewished or not watch.on) and self._wish(watch, now)
+            if news:
                 self._replay(watch)
             try:
                 findings, ledger = watch.reader.refresh(world.bucket.objects)
@@ -115,7 +113,7 @@ class Oracle:
             if ledger:
                 # Claims and results of one scan are two writes soon after each other: one look sees both.
                 self._again(watch, now + SHOWN)
-            news |= findings or edited or watch.on != now.date()
+            news |= wished or findings or edited or watch.on != now.date()
             if news or (watch.again is not None and watch.again <= now):
                 watch.on = now.date()
                 watch.again = None
@@ -126,7 +124,7 @@ class Oracle:
 
     def _known(self, now: datetime) -> dict[str, set[Key]]:
         """What ECR has had for half an hour in what each configuration has selected for as long."""
-        known: dict[str, set[Key]] = {}
+        known = dict[str, set[Key]]()
         for watch in self._watches.values():
             for wish in watch.wishes:
                 for manifest, since in watch.selected.get(wish.id, {}).items():
@@ -387,9 +385,13 @@ class Oracle:
         self._tell(watch, name, f"{what}, since {since:%d %H:%M:%S}", wish.id, manifest)
 
     def _names(self, watch: Watch, manifest: str) -> tuple[str, ...]:
-        """A manifest, and the images that it is part of."""
+        """A manifest, and the images that it is part of; of one that none is, what took its place may be."""
         builds = self._world.truth.builds
-        return (manifest, *{digest for digest in watch.tags.values() if manifest in builds[digest].manifests})
+        parts = {digest: builds[digest].manifests for digest in watch.tags.values()}
+        images = {digest for digest, manifests in parts.items() if manifest in manifests}
+        if images:
+            return (manifest, *images)
+        return (manifest, *parts, *(part for manifests in parts.values() for part in manifests))
 
     def _tell(self, watch: Watch, name: str, what: str, config_id: str, digest: str) -> None:
         if (name, config_id, digest) in watch.told:

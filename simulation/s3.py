@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 from bisect import bisect_left, insort
@@ -33,6 +34,11 @@ class Stored:
     body: bytes
     etag: str
     modified: datetime
+
+    @property
+    def document(self) -> bytes:
+        """The body as it was before it was stored: large ones are compressed."""
+        return gzip.decompress(self.body) if self.body.startswith(b"\x1f\x8b") else self.body
 
 
 class Bucket:

@@ -128,6 +128,9 @@ def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
         figures.images_seen += 1
         figures.steady_images += len(_days(span))
         started = accepted.get((*span.place, span.digest), [])
+        # One that hangs was begun by its push.
+        if (on_push := world.scene.scans_on_push.get((span.place, span.digest))) is not None:
+            started = sorted([*started, on_push])
         for due, done in _deadlines(world, span, scans.get((span.place, span.digest), []), started, excuses):
             if done <= due:
                 continue

@@ -56,6 +56,7 @@ class Scene:
         self.troubles = Troubles(Random(seed))
         self.foreign_scans: dict[tuple[Place, str], list[datetime]] = {}
         self.deleted: dict[Place, datetime] = {}
+        self.scans_on_push: dict[tuple[Place, str], datetime] = {}
         self.archivals: dict[tuple[Place, str], list[tuple[datetime, bool]]] = {}
         self._emit = emit
         self._scan_type = BASIC
@@ -120,6 +121,9 @@ class Scene:
         for pushed in (*(part for part in made.parts if part.digest not in there), made.pushed):
             tagged = {"imageTag": pushed.tag} if pushed.tag else {}
             self._call(place, "PutImage", imageManifest=pushed.manifest, **tagged)
+            scan = there[pushed.digest].scans.get(BASIC)
+            if scan is not None and scan.started_at == self.now:
+                self.scans_on_push[place, pushed.digest] = self.now
         self.truth.histories[place].pushed[made.digest] = self.now
         self._tags_changed(place)
         self._settle_later(place[0])

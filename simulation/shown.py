@@ -66,9 +66,9 @@ class Reader:
             return False, False
         changed = (etags[0] != self._etags[0], etags[1] != self._etags[1])
         if changed[0]:
-            self.document = FindingsDocument.from_json(self._findings_key, findings.body) if findings else None
+            self.document = FindingsDocument.from_json(self._findings_key, findings.document) if findings else None
         if changed[1]:
-            self.ledger = Ledger.from_json(self._images_key, images.body) if images else None
+            self.ledger = Ledger.from_json(self._images_key, images.document) if images else None
         self._etags = etags
         return changed
 

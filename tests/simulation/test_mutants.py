@@ -110,8 +110,8 @@ def ledgers_written_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DocumentStore, "put", put)
 
 
-CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False)
-ROUGH = Size(days=6, images=60, repositories=8, pushes=4)
+CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False, quiet=False, habits=frozenset())
+ROUGH = Size(days=6, images=60, repositories=8, pushes=4, quiet=False, habits=frozenset())
 
 
 @pytest.mark.parametrize(

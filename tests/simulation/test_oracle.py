@@ -16,9 +16,12 @@ from ecr_rescan.core.severity import Severity
 from ecr_rescan.runtime.scanning import repositories
 from local.functions import PROJECT
 from simulation import exemptions, oracle, shown
+from simulation.author import Author
 from simulation.gate import START
+from simulation.messaging import Published
 from simulation.oracle import Oracle
 from simulation.plan import OWN, OWN_REGION, Size
+from simulation.told import BASELINE, UNTRUE, Told
 from simulation.world import World
 
 SMALL = Size(days=2, images=6, repositories=2, faults=False, pushes=0, habits=frozenset())
@@ -126,6 +129,35 @@ def test_a_reader_that_says_something_else_is_seen(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(shown, "where", nowhere)
     assert look(nothing) == {oracle.ALIKE}
+
+
+def tell(world: World, kind: str, **members: Any) -> Told:
+    """A message to the first configuration, read by nobody yet."""
+    body = {"configuration": {"id": Author.identity(1)}, "type": kind, "alerts": [], **members}
+    world.topic.published.append(Published(world.clock.now(), body, 0, lost=False))
+    return Told(world)
+
+
+def test_what_is_told_and_was_never_found_is_seen() -> None:
+    """An alert of something that no scan has shown."""
+    key = {"vulnerability": "CVE-2026-1", "package": "openssl"}
+    told = tell(World(SMALL, 1), "changes", alerts=[key])
+    told.ever = {(OWN, REPOSITORY[2]): {("CVE-2026-2", "openssl")}}
+    assert [one.invariant for one in told.check({})] == [UNTRUE]
+    told = tell(World(SMALL, 1), "changes", alerts=[key])
+    told.ever = {(OWN, REPOSITORY[2]): {("CVE-2026-1", "openssl")}}
+    assert not list(told.check({}))
+
+
+@pytest.mark.parametrize(
+    ("counts", "waiting", "named"), [({}, 0, [BASELINE]), ({"HIGH": 1}, 0, []), ({}, 1, [])], ids=str
+)
+def test_a_baseline_that_knows_nothing_yet_is_seen(counts: dict[str, int], waiting: int, named: list[str]) -> None:
+    """It says none, though ECR has had something for half an hour, and nothing is said to be waited for."""
+    told = tell(World(SMALL, 1), "baseline", counts=counts, waiting=waiting)
+    known = {Author.identity(1): {("CVE-2026-1", "openssl")}}
+    assert [one.invariant for one in told.check(known)] == named
+    assert not list(told.check(known))
 
 
 def test_every_exemption_has_a_reason_and_a_bound_that_people_can_read() -> None:

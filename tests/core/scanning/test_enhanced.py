@@ -43,7 +43,7 @@ def test_an_enhanced_result_holds_as_of_its_reading(read: timedelta, state: Imag
     (status,) = statuses(held, digest("1"), at=LATER)
     assert status.state is state
     plan = make_plan(held, [configuration()], ScanType.ENHANCED, LATER)
-    assert plan.overdue == overdue
+    assert plan.overdue(LATER) == overdue
     assert plan.oldest == AT + read
 
 
@@ -55,15 +55,15 @@ def test_what_inspector_no_longer_scans_is_stale_and_rings_nothing() -> None:
     (status,) = statuses(held, digest("1"), at=LATER)
     assert status.state is ImageState.STALE
     assert "no longer scans" in status.reason
-    assert make_plan(held, [configuration()], ScanType.ENHANCED, LATER).overdue == 0
+    assert make_plan(held, [configuration()], ScanType.ENHANCED, LATER).overdue(LATER) == 0
 
 
 def test_a_first_scan_of_inspector_is_its_own_to_time() -> None:
     """Nothing of ours is late while it is pending."""
     record = ManifestRecord()
     take_no_result(record, NoResult(digest("1"), NoResultReason.IN_PROGRESS), ScanType.ENHANCED, AT)
-    assert make_plan(ledger(record), [configuration()], ScanType.ENHANCED, LATER).overdue == 0
-    assert make_plan(ledger(record), [configuration()], ScanType.BASIC, LATER).overdue == 1
+    assert make_plan(ledger(record), [configuration()], ScanType.ENHANCED, LATER).overdue(LATER) == 0
+    assert make_plan(ledger(record), [configuration()], ScanType.BASIC, LATER).overdue(LATER) == 1
 
 
 def test_a_basic_result_holds_as_of_its_scan() -> None:
