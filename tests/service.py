@@ -72,6 +72,7 @@ class Service:
         self.faults = Faults()
         self.wiring = read_wiring(Template(PROJECT / "template.yaml", "https://sqs.us-east-1.amazonaws.com"))
         self.seconds_left = 240.0
+        self.forwarded: set[tuple[str, str]] = set()
         self._bus = EventBus(self.wiring.rules, self.clock, self._send, self.faults)
         self.fake = FaithfulEcr(self.clock, rules=rules, emit=self._emitted, faults=self.faults)
 
@@ -308,8 +309,8 @@ class Service:
         )
 
     def _emitted(self, event: dict[str, Any]) -> None:
-        # EventBridge has the events of its own account and Region.
-        if (event["account"], event["region"]) == (ACCOUNT, REGION):
+        # EventBridge has the events of its own account and Region, and what others forward.
+        if (event["account"], event["region"]) in {(ACCOUNT, REGION), *self.forwarded}:
             self._bus.put(event)
 
     def _send(self, queue: str, body: str) -> None:

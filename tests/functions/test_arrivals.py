@@ -227,6 +227,7 @@ def test_a_standing_refusal_is_counted_by_every_tick(aws: Service, capsys: pytes
 def test_the_sovereign_cloud_from_event_to_feed(aws: Service) -> None:
     """In eusc-de-east-1: the push is heard of, scanned within a tick, its result recorded by its event, and fed."""
     region = "eusc-de-east-1"
+    aws.forwarded.add((ACCOUNT, region))
     added = aws.add("team/*", region=region)
     aws.cycle()
     registry = aws.fake.registry(region=region)

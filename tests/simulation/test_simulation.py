@@ -7,28 +7,21 @@ from typing import Any
 
 import pytest
 
-from simulation.people import HABITS
-from simulation.plan import APART, Size
+from simulation.plan import Size
 from simulation.run import simulate
 
 ALONE: dict[str, Any] = {"quiet": False, "habits": frozenset()}
 """Without what ``test_people`` and ``test_quiet`` look at."""
-MENDED = HABITS - {"visiting", "odd_platform"}
-"""The habits of which nothing is known to break a promise."""
-
 
 @pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])
 def test_no_promise_is_broken_under_faults(seed: int, from_completion: bool) -> None:
     """Throttling, errors, deaths, lost and doubled events: under both readings of the throttle."""
-    size = Size(days=6, images=80, repositories=10, from_completion=from_completion, without=APART, habits=MENDED)
+    size = Size(days=6, images=80, repositories=10, from_completion=from_completion)
     outcome = simulate(replace(size, quiet=False), seed)
     assert outcome.broken == [], outcome.timeline
     assert outcome.deaths > 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="findings are written with the images of a ledger that was read before ECR was asked"
-)
 def test_no_promise_is_broken_between_any_two_calls() -> None:
     """Two recorders and a tick at once, in the same repository, and people push there meanwhile."""
     outcome = simulate(Size(days=5, images=40, repositories=4, quiet=False, habits=frozenset()), 3)
