@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TypeGuard
 
 from ecr_rescan.core.errors import Fault
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 
 # ECR API reference, PutImage and CreateRepository: what a tag and a repository name may consist of, and the wildcards.
 TAG_PATTERN = re.compile(r"!?[A-Za-z0-9_.*?-]+", re.ASCII)
 REPOSITORY_PATTERN = re.compile(r"!?[a-z0-9._/*?-]+", re.ASCII)
+
+# Amazon ECR User Guide, creating a repository: separators stand between letters and digits, one at a time.
+_MISPLACED = re.compile(r"[._/-]{2}|\A[._/-]|[._/-]\Z", re.ASCII)
+_ADDRESS = re.compile(r"(?:https?://)?\d{12}\.dkr\.ecr[a-z0-9.-]*/([^:@]+).*", re.ASCII)
 
 _MOST_FAULTS = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -30,9 +35,18 @@ class Checks:
             at 100: nobody reads on, and a hostile body must not be answered with a longer one.
     """
 
-    def __init__(self, fields: Mapping[str, object], *, path: str = "", faults: list[Fault] | None = None) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, object],
+        *,
+        path: str = "",
+        faults: list[Fault] | None = None,
+        lenient: bool = False,
+    ) -> None:
+        """``lenient``: what was stored before a rule was made is read on, where it does no harm."""
         self._fields = fields
         self._path = path
+        self._lenient = lenient
         self.faults: list[Fault] = [] if faults is None else faults
 
     def fault(self, name: str, problem: str) -> None:
@@ -113,8 +127,19 @@ class Checks:
             return ()
         patterns = [value] if isinstance(value, str) else value
         if not _all_patterns(patterns, REPOSITORY_PATTERN, 256) or not 1 <= len(patterns) <= 100:
-            self.fault(name, accepted)
+            listed = patterns[:100] if isinstance(patterns, list) else ()
+            address = next((found for one in listed if (found := repository_of(one))), None)
+            self.fault(name, accepted if address is None else f"has an image's address; write {address} alone")
             return ()
+        misplaced = [one for one in patterns if _MISPLACED.search(one.removeprefix("!"))]
+        if misplaced and not self._lenient:
+            self.fault(
+                name,
+                f"{misplaced[0][:64]} names no repository: each of . _ - / stands alone, between letters, digits or "
+                "wildcards",
+            )
+            return ()
+        self._count_wildcards(name, patterns)
         if all(pattern.startswith("!") for pattern in patterns):
             self.fault(name, "only excludes; at least one name or glob without a leading ! must include")
             return ()
@@ -132,7 +157,15 @@ class Checks:
                 "(letters, digits and . _ - with * and ?, at most 300 characters; a leading ! excludes)",
             )
             return ()
+        self._count_wildcards(name, value)
         return tuple(value)
+
+    def glob(self, name: str, shape: re.Pattern[str], accepted: str, *, required: bool = False) -> str | None:
+        """Text that matches a shape in full, with no more wildcards than anybody needs."""
+        value = self.shaped(name, shape, accepted, required=required)
+        if value is not None:
+            self._count_wildcards(name, [value])
+        return value
 
     def objects(self, name: str, *, most: int) -> list[Checks]:
         """The objects of a list, each to be read in turn; their faults are named ``name[0].field``."""
@@ -145,16 +178,27 @@ class Checks:
         nested: list[Checks] = []
         for position, item in enumerate(value):
             if isinstance(item, dict):
-                nested.append(Checks(item, path=f"{self._path}{name}[{position}].", faults=self.faults))
+                path = f"{self._path}{name}[{position}]."
+                nested.append(Checks(item, path=path, faults=self.faults, lenient=self._lenient))
             else:
                 self.fault(f"{name}[{position}]", "must be an object")
         return nested
+
+    def _count_wildcards(self, name: str, patterns: Sequence[str]) -> None:
+        if not self._lenient and any(wildcards(pattern) > MOST_WILDCARDS for pattern in patterns):
+            self.fault(name, f"may have at most {MOST_WILDCARDS} wildcards (* and ?) in one pattern")
 
     def _get(self, name: str, required: bool, accepted: str) -> object:
         value = self._fields.get(name)
         if value is None and required:
             self.fault(name, f"is required; it {accepted}")
         return value
+
+
+def repository_of(address: object) -> str | None:
+    """The repository in an image's address such as ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1``, or None."""
+    found = _ADDRESS.fullmatch(address[:512]) if isinstance(address, str) else None
+    return found[1] if found else None
 
 
 def _all_patterns(value: object, shape: re.Pattern[str], longest: int) -> TypeGuard[list[str]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 MOST_WILDCARDS = 10
-"""``*`` and ``?`` in one pattern that a person may send. Nobody needs more, and each costs time wherever it is tried."""
+"""``*`` and ``?`` in one pattern that a person may send: nobody needs more, and each costs time."""
 
 
 def is_exact(pattern: str) -> bool:

@@ -318,12 +318,12 @@ def _body(event: APIGatewayProxyEvent) -> bytes:
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        # RFC 8259, section 4: what is meant by it nobody can know.
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"the body has {twice[:64]!r} twice in one object")
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            # RFC 8259, section 4: what is meant by it nobody can know.
+            raise InvalidRequestError(f"the body has {name[:64]!r} twice in one object")
+        members[name] = value
     return members
 
 

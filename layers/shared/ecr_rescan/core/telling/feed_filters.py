@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from ecr_rescan.core.checks import TAG_PATTERN
 from ecr_rescan.core.errors import Fault, InvalidRequestError
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 
 FORM = "1"
@@ -41,6 +42,8 @@ class FeedFilters:
         tag = query.get("tag")
         if tag is not None and not (len(tag) <= _LONGEST_TAG and TAG_PATTERN.fullmatch(tag)):
             faults.append(Fault("tag", f"must be a tag or a glob of tags, of at most {_LONGEST_TAG} characters"))
+        elif tag is not None and wildcards(tag) > MOST_WILDCARDS:
+            faults.append(Fault("tag", f"may have at most {MOST_WILDCARDS} wildcards (* and ?)"))
         resolved = query.get("resolved", "false")
         if resolved not in ("true", "false"):
             faults.append(Fault("resolved", "must be true or false"))
