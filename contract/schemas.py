@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import checks, configuration
+from ecr_rescan.core import checks, configuration, tokens
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
 from ecr_rescan.core.summary import dry_run, where
@@ -158,7 +158,7 @@ def schemas() -> dict[str, Schema]:
         ),
         "DryRun": closed({**answered, "warnings": listed(text()), "dry_run": ref("Preview")}),
         "Preview": _preview(),
-        "TokenToAdd": closed({"name": text(pattern="^[a-z0-9][a-z0-9-]{0,31}$")}),
+        "TokenToAdd": closed({"name": text(pattern=f"^{tokens.TOKEN_NAME.pattern}$")}),
         "Token": closed({"name": text(), "created": MOMENT, "prefix": text()}),
         "AddedFeedToken": closed({"name": text(), "created": MOMENT, "token": text(), "feed_url": text(format="uri")}),
         "AddedDashboardToken": closed(

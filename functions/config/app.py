@@ -14,22 +14,36 @@ from aws_lambda_powertools.logging import correlation_paths
 from ecr_rescan.core import keys
 from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import DocumentError, InvalidRequestError, NotFoundError, StoreError
+from ecr_rescan.core.errors import InvalidRequestError, NotFoundError, StoreError
 from ecr_rescan.core.summary import dry_run
 from ecr_rescan.core.summary.dry_run import FIRST_RESULTS_WITHIN
 from ecr_rescan.core.times import to_text
-from ecr_rescan.core.tokens import RANDOM_BYTES
+from ecr_rescan.core.tokens import RANDOM_BYTES, TOKEN_NAME, TOKEN_NAME_RULE
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.api import base_url, create_api, json_response, read_flag, read_json, read_limit
+from ecr_rescan.runtime.api import (
+    base_url,
+    create_api,
+    invalid,
+    json_response,
+    read_flag,
+    read_json,
+    read_limit,
+)
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.serving.configs import ConfigurationService, Written, warnings
+from ecr_rescan.runtime.serving.configs import ConfigurationService, Written, fitting, warnings
 from ecr_rescan.runtime.serving.previews import read_preview
 
 DEFAULT_PAGE = 100
 _STORED = ("id", "created", "updated")
 LARGEST_PAGE = 1000
 
-app = create_api()
+app = create_api(
+    {
+        "GET /configs": ("limit", "after"),
+        "POST /configs": ("dry_run",),
+        "PUT /configs/{id}": ("dry_run",),
+    }
+)
 
 
 @app.get("/configs")
@@ -42,12 +56,14 @@ def list_configurations() -> Response[str]:
     limit = read_limit(app.current_event, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
     page = _service().page(after=after or "", limit=limit)
     if page.problems:
-        logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems])
+        logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems[:100]])
+    views = [_view(entry) for entry in page.configurations]
+    shown = views[: fitting(views)]
     headers = {}
-    if page.more:
-        following = urlencode({"limit": limit, "after": page.configurations[-1].id})
-        headers["Link"] = f'<{_base_url()}/configs?{following}>; rel="next"'
-    return json_response(HTTPStatus.OK, [_view(entry) for entry in page.configurations], headers=headers)
+    if page.more or len(shown) < len(views):
+        following = urlencode({"limit": limit, "after": page.configurations[len(shown) - 1].id})
+        headers["Link"] = f'<{base_url(app.current_event)}/configs?{following}>; rel="next"'
+    return json_response(HTTPStatus.OK, shown, headers=headers)
 
 
 @app.post("/configs")
@@ -92,6 +108,7 @@ def replace_configuration(configuration_id: str) -> Response[str]:
     )
     if written.token is not None:
         return _created(written)
+    _remember()
     view = _view(written.configuration) | {"warnings": _warnings(written.configuration)}
     return json_response(HTTPStatus.OK, view, headers={"ETag": written.etag})
 
@@ -150,14 +167,12 @@ def _service() -> ConfigurationService:
     return ConfigurationService(wiring.configurations(), wiring.token_sets(), wiring.settings())
 
 
-def _base_url() -> str:
-    """The API's URL for this request, kept for the links in messages."""
-    url = base_url(app.current_event)
+def _remember() -> None:
+    """Keep the API's URL for the links in messages: by what was written, as reading must not change what others see."""
     try:
-        wiring.deployment().remember(url)
-    except (StoreError, DocumentError):
+        wiring.deployment().remember(base_url(app.current_event))
+    except StoreError:
         logger.warning("the base URL could not be stored", exc_info=True)
-    return url
 
 
 def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[str, object]:
@@ -165,16 +180,18 @@ def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[st
 
 
 def _with_token(path: str, token: str | None) -> str:
-    return f"{_base_url()}{path}" + (f"?token={token}" if token else "")
+    return f"{base_url(app.current_event)}{path}" + (f"?token={token}" if token else "")
 
 
 def _created(written: Written) -> Response[str]:
+    _remember()
     configuration = written.configuration
     view = _view(configuration, written.token) | {
         "first_results": {"expected_by": to_text(clock.now() + FIRST_RESULTS_WITHIN)},
         "warnings": _warnings(configuration),
     }
-    headers = {"Location": f"{_base_url()}/configs/{configuration.id}", "ETag": written.etag}
+    location = f"{base_url(app.current_event)}/configs/{configuration.id}"
+    headers = {"Location": location, "ETag": written.etag}
     return json_response(HTTPStatus.CREATED, view, headers=headers)
 
 
@@ -188,7 +205,12 @@ def _previewed(configuration: ScanConfiguration) -> Response[str]:
 
 
 def _warnings(configuration: ScanConfiguration) -> list[str]:
-    return warnings(configuration, account_id=wiring.settings().account_id, today=clock.now().date())
+    return warnings(
+        configuration,
+        account_id=wiring.settings().account_id,
+        today=clock.now().date(),
+        regions=wiring.regions(),
+    )
 
 
 def _list_tokens(key: str) -> Response[str]:
@@ -201,8 +223,10 @@ def _add_token(key: str, collection: str, url_name: str, path: str) -> Response[
     name = _token_name(read_json(app.current_event))
     now = clock.now()
     token = wiring.token_sets().add(key, name, random_bytes=secrets.token_bytes(RANDOM_BYTES), now=now)
+    _remember()
     view = {"name": name, "created": to_text(now), "token": token, url_name: _with_token(path, token)}
-    return json_response(HTTPStatus.CREATED, view, headers={"Location": f"{_base_url()}{collection}/{name}"})
+    location = f"{base_url(app.current_event)}{collection}/{name}"
+    return json_response(HTTPStatus.CREATED, view, headers={"Location": location})
 
 
 def _revoke_token(key: str, name: str) -> Response[str]:
@@ -212,10 +236,10 @@ def _revoke_token(key: str, name: str) -> Response[str]:
 
 def _token_name(body: object) -> str:
     checks = Checks(body if isinstance(body, dict) else {})
-    name = checks.text("name", longest=32, required=True)
+    name = checks.shaped("name", TOKEN_NAME, TOKEN_NAME_RULE, required=True)
     checks.only(("name",))
     if name is None or checks.faults:
-        raise InvalidRequestError("; ".join(f"{f.field}: {f.problem}" for f in checks.faults), checks.faults)
+        raise invalid(checks.faults)
     return name
 
 

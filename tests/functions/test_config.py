@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from ecr_rescan.core.errors import StoreError
 from ecr_rescan.core.tokens import TokenSet
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.serving import configs
 from functions.config.app import lambda_handler
-from tests.rest import BASE, Reply, answer, event
+from tests.rest import BASE, CONTEXT, Reply, answer, event
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BUCKET = "records"
@@ -328,7 +329,7 @@ def test_dying_while_deleting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatc
     """The configuration goes first, and its old token does not open a later one with the same id."""
     first = on("PUT", UNKNOWN, LEAST, If_None_Match="*").json()
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise StoreError("tokens", "SlowDown")
 
     with monkeypatch.context() as patched:
@@ -340,6 +341,92 @@ def test_dying_while_deleting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatc
         assert on("PUT", UNKNOWN, LEAST, If_None_Match="*").status == 503
     assert on("GET", UNKNOWN).status == 200
     assert not opens(keys.tokens_key(UNKNOWN), token_of(first["feed_url"]))
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, at: int, rival: Callable[[], object]) -> None:
+    """Let a rival work before the ``at``-th call that is made from now on."""
+    original = botocore.client.BaseClient._make_api_call
+    calls = iter(range(at + 1))
+
+    def call_or_wait(self: Any, operation: str, parameters: Any) -> Any:
+        if next(calls, None) == at:
+            rival()
+        return original(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call_or_wait)
+
+
+@pytest.mark.parametrize("left_over", [False, True])
+@pytest.mark.parametrize("at", range(7))
+def test_of_two_that_create_the_same_id_the_loser_leaves_the_winners_token(
+    monkeypatch: pytest.MonkeyPatch, at: int, left_over: bool
+) -> None:
+    """Wherever the winner comes in between; also where an earlier configuration's tokens are still there."""
+    old = wiring.token_sets().replace(keys.tokens_key(UNKNOWN), "old", random_bytes=bytes(32), now=NOW)
+    if not left_over:
+        wiring.documents().delete(keys.tokens_key(UNKNOWN))
+    replies: list[Reply] = []
+    with monkeypatch.context() as patched:
+        interrupted(patched, at, lambda: replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*")))
+        replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*"))
+    (winner,) = [reply for reply in replies if reply.status == 201]
+    assert all(reply.status in (201, 409, 412) for reply in replies)
+    assert opens(keys.tokens_key(UNKNOWN), token_of(winner.json()["feed_url"]))
+    assert not opens(keys.tokens_key(UNKNOWN), old)
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_removing_leaves_the_token_of_one_that_was_created_meanwhile(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """A script that deletes and creates, twice at once."""
+    on("PUT", UNKNOWN, LEAST, If_None_Match="*")
+    replies: list[Reply] = []
+    with monkeypatch.context() as patched:
+        interrupted(patched, at, lambda: replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*")))
+        assert on("DELETE", UNKNOWN).status == 204
+    for made in replies:
+        if made.status == 201:
+            assert opens(keys.tokens_key(UNKNOWN), token_of(made.json()["feed_url"]))
+
+
+def test_configurations_are_counted(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """So many, and so many bytes: refused by name, and counted by the template's filter; changes still work."""
+    made = add()
+    monkeypatch.setattr(configs, "MOST_CONFIGURATIONS", 2)
+    add()
+    reply = call("POST", "/configs", LEAST)
+    assert problem(reply) == (400, "QuotaExceeded")
+    assert "remove one first" in reply.json()["error"]["message"]
+    assert problem(on("PUT", UNKNOWN, LEAST, If_None_Match="*")) == (400, "QuotaExceeded")
+    assert '"quota":"configurations"' in log.getvalue()
+    assert on("PUT", made["id"], LEAST | {"owner": "a"}).status == 200
+    monkeypatch.setattr(configs, "MOST_CONFIGURATIONS", 3)
+    monkeypatch.setattr(configs, "MOST_BYTES", 1500)
+    assert problem(call("POST", "/configs", LEAST | {"description": "x" * 500})) == (400, "QuotaExceeded")
+    assert problem(on("PUT", made["id"], LEAST | {"description": "x" * 500})) == (400, "QuotaExceeded")
+    assert on("PUT", made["id"], LEAST).status == 200
+    assert '"quota":"bytes"' in log.getvalue()
+
+
+def test_pages_end_where_an_answer_would_be_too_large() -> None:
+    """A function may answer 6 MB: a page of large configurations is shorter than was asked for, and goes on."""
+    ignore = [{"vulnerability": "CVE-2026-1", "package": '"', "reason": '"' * 500}] * 110
+    made = {add(ignore=ignore)["id"] for _ in range(30)}
+    seen: list[str] = []
+    query: dict[str, str] | None = {"limit": "1000"}
+    while query is not None:
+        raw = lambda_handler(event("GET", "/configs", query=query), CONTEXT)
+        assert len(json.dumps(raw)) < 6_000_000
+        seen += [entry["id"] for entry in json.loads(raw["body"])]
+        (link,) = raw["multiValueHeaders"].get("Link", [""])
+        query = {"limit": "1000", "after": link.partition("after=")[2].partition(">")[0]} if link else None
+    assert seen == sorted(made)
+
+
+def test_large_configurations_are_stored_as_they_are(bucket: Any) -> None:
+    """So that their listed sizes are true, and add up to what they take in memory."""
+    made = add(ignore=[{"vulnerability": "CVE-2026-1", "reason": "x" * 500}] * 100)
+    stored = bucket.get_object(Bucket=BUCKET, Key=keys.config_key(made["id"]))
+    assert stored["Body"].read().startswith(b"{")
 
 
 def test_a_copied_configuration_is_a_new_one() -> None:
@@ -422,6 +509,12 @@ def test_what_is_probably_not_meant_is_a_warning() -> None:
     """Accepted, but said."""
     made = add(registry="210987654321", ignore=[{"vulnerability": "x", "reason": "y", "until": "2026-03-01"}])
     assert len(made["warnings"]) == 2
+    (region,) = add(region="us-eats-1")["warnings"]
+    assert region == "region us-eats-1 is not known to have ECR; did you mean us-east-1?"
+    for known in ("cn-north-1", "us-gov-west-1", "eusc-de-east-1", "ap-south-1"):
+        assert add(region=known)["warnings"] == []
+    (address,) = add(repository="123456789012.dkr.ecr.us-east-1.amazonaws.com/team/api")["warnings"]
+    assert address.endswith("write team/api")
     assert len(on("PUT", made["id"], LEAST | {"registry": "210987654321"}).json()["warnings"]) == 1
 
 
@@ -534,7 +627,7 @@ def test_the_log_line_counts_s3_calls(log: io.StringIO) -> None:
     add()
     line = json.loads(log.getvalue())
     assert (line["method"], line["route"], line["status"]) == ("POST", "/configs", 201)
-    assert line["s3_calls"] == {"DeleteObject": 1, "PutObject": 3, "GetObject": 1}
+    assert line["s3_calls"] == {"ListObjectsV2": 1, "PutObject": 3, "GetObject": 1}
 
 
 def test_the_base_url_is_remembered(bucket: Any) -> None:
@@ -552,9 +645,38 @@ def test_a_known_base_url_is_not_written_again(bucket: Any, s3_calls: list[str])
     made = add()
     wiring.reset()
     s3_calls.clear()
-    on("GET", made["id"])
-    on("GET", made["id"])
+    on("PUT", made["id"], LEAST)
+    on("PUT", made["id"], LEAST)
     assert s3_calls == ["GetObject", "GetObject", "GetObject"]
+
+
+def test_reading_does_not_change_what_links_begin_with(bucket: Any) -> None:
+    """Whoever may only read could lead everybody's links elsewhere, through a domain or a path of their own."""
+    made = add()
+    call("GET", "/configs", domain="other.example.com", path_before="")
+    on("GET", made["id"])
+    call("GET", "/configs/{id}", parameters={"id": made["id"]}, domain="other.example.com", path_before="/x")
+    call("POST", "/configs", LEAST, query={"dry_run": "true"}, domain="other.example.com", path_before="")
+    assert json.loads(bucket.get_object(Bucket=BUCKET, Key=keys.DEPLOYMENT)["Body"].read())["base_url"] == BASE
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\x1f\x8bdamaged", b"[" * 100_000, b'{"base_url": "javascript:x"}', b'{"base_url": "https://a b"}']
+)
+def test_a_damaged_base_url_is_as_good_as_none(bucket: Any, body: bytes) -> None:
+    """It only serves links: nothing fails by it, and the next change mends it."""
+    bucket.put_object(Bucket=BUCKET, Key=keys.DEPLOYMENT, Body=body)
+    assert wiring.deployment().base_url() is None
+    add()
+    wiring.reset()
+    assert wiring.deployment().base_url() == BASE
+
+
+def test_a_link_to_the_next_page_is_encoded() -> None:
+    """What stands before the resource is the client's: it must not end the link and begin another."""
+    add(), add()
+    reply = call("GET", "/configs", query={"limit": "1"}, path_before='/v1>; rel="x", <evil')
+    assert reply.headers["link"].count("<") == reply.headers["link"].count(">") == 1
 
 
 def test_a_base_url_that_cant_be_stored_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

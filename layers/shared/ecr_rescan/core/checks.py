@@ -54,14 +54,14 @@ class Checks:
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(Fault(f"{self._path}{name}", problem))
 
-    def only(self, known: Collection[str]) -> None:
+    def only(self, known: Collection[str], *, kind: str = "field") -> None:
         """Every other field is a fault; one that looks misspelt is told what was meant."""
         for name in self._fields:
             if name not in known and len(self.faults) < _MOST_FAULTS:
                 shown = name[:64]
-                near = difflib.get_close_matches(shown.lower(), known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-                self.fault(shown, f"is not a known field{hint}")
+                meant = _meant(shown.lower(), known)
+                others = f"known are {', '.join(known)}" if known else "none is known here"
+                self.fault(shown, f"is not a known {kind}; {f'did you mean {meant}?' if meant else others}")
 
     def text(self, name: str, *, longest: int, required: bool = False) -> str | None:
         """Printable text on one line, not blank."""
@@ -193,6 +193,13 @@ class Checks:
         if value is None and required:
             self.fault(name, f"is required; it {accepted}")
         return value
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    """The name that was probably meant: the only one that begins so, as ``repo`` does, or else the most similar."""
+    beginning = [one for one in known if len(name) > 1 and (one.startswith(name) or name.startswith(one))]
+    near = beginning if len(beginning) == 1 else difflib.get_close_matches(name, known, n=1)
+    return near[0] if near else None
 
 
 def repository_of(address: object) -> str | None:

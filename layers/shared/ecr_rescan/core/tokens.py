@@ -30,7 +30,9 @@ DEFAULT_NAME = "default"
 # A fixed beginning lets secret scanners find a leaked token; the kept part of it tells a person which one it is.
 _TOKEN = re.compile(r"ecrr_[A-Za-z0-9_-]{43}", re.ASCII)
 _KEPT = 12
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+
+TOKEN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+TOKEN_NAME_RULE = "1 to 32 lower-case letters, digits and hyphens, the first not a hyphen"
 
 
 def looks_like_token(text: str) -> bool:
@@ -85,8 +87,8 @@ class TokenSet:
             AlreadyExistsError: a token has that name.
             TooManyTokensError: the set is full.
         """
-        if not _NAME.fullmatch(name):
-            problem = "must be 1 to 32 lower-case letters, digits and hyphens, the first not a hyphen"
+        if not TOKEN_NAME.fullmatch(name):
+            problem = f"must be {TOKEN_NAME_RULE}"
             raise InvalidRequestError(f"name: {problem}", [Fault("name", problem)])
         if any(token.name == name for token in self.tokens):
             raise AlreadyExistsError(name, f"a token named {name} is there already; revoke it first")

@@ -112,6 +112,14 @@ def _instant(value: Any) -> datetime:
     return made
 
 
+@cache
+def regions() -> frozenset[str]:
+    """The Regions, of all partitions, that botocore knows to have ECR."""
+    made = session()
+    partitions = made.get_available_partitions()
+    return frozenset(name for partition in partitions for name in made.get_available_regions("ecr", partition))
+
+
 def client(service: str) -> Any:
     """A client of a service in the function's own Region, with retries."""
     return session().client(service, region_name=settings().region, config=_PATIENT)
