@@ -117,7 +117,10 @@ def test_severities_are_read_in_any_case() -> None:
         ("repository", "team/"),
         ("repository", "-team"),
         ("repository", "team//app"),
-        ("repository", "team--app"),
+        ("repository", "team..app"),
+        ("repository", "team___app"),
+        ("repository", "team-/app"),
+        ("repository", "team._app"),
         ("repository", ["team/*", "!team/_app"]),
         ("repository", "*a" * 11),
         ("repository", "https://123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"),
@@ -191,6 +194,12 @@ def test_a_pasted_address_is_told_what_to_write(address: str, repository: str) -
     """It can't be a repository, and most of it says what the other fields say."""
     assert f"write {repository} alone" in faults(LEAST | {"repository": [address]})["repository"]
     assert f"write {repository} alone" in faults(LEAST | {"repository": address})["repository"]
+
+
+@pytest.mark.parametrize("name", ["team--app", "team---app/a__b", "a.b_c-d/e", "*-app", "team/*_?"])
+def test_separators_as_ecr_takes_them(name: str) -> None:
+    """Two underscores and any number of hyphens are one separator; next to a wildcard there may be anything."""
+    assert read(repository=name).repository == (name,)
 
 
 def test_patterns_are_counted_over_the_whole_configuration() -> None:

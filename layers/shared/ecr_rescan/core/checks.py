@@ -19,8 +19,8 @@ from ecr_rescan.core.severity import RATED, Severity
 TAG_PATTERN = re.compile(r"!?[A-Za-z0-9_.*?-]+", re.ASCII)
 REPOSITORY_PATTERN = re.compile(r"!?[a-z0-9._/*?-]+", re.ASCII)
 
-# Amazon ECR User Guide, creating a repository: separators stand between letters and digits, one at a time.
-_MISPLACED = re.compile(r"[._/-]{2}|\A[._/-]|[._/-]\Z", re.ASCII)
+# ECR API reference, CreateRepository: between letters and digits stands one separator, or __, or any number of hyphens.
+_MISPLACED = re.compile(r"\A[._/-]|[._/-]\Z|(?<![._/-])(?!(?:__|--+)(?![._/-]))[._/-]{2}", re.ASCII)
 _ADDRESS = re.compile(r"(?:https?://)?\d{12}\.dkr\.ecr[a-z0-9.-]*/([^:@]+).*", re.ASCII)
 
 _MOST_FAULTS = 100
@@ -135,8 +135,8 @@ class Checks:
         if misplaced and not self._lenient:
             self.fault(
                 name,
-                f"{misplaced[0][:64]} names no repository: each of . _ - / stands alone, between letters, digits or "
-                "wildcards",
+                f"{misplaced[0][:64]} names no repository: of . _ - / one stands between letters, digits or wildcards, "
+                "or __, or several hyphens",
             )
             return ()
         self._count_wildcards(name, patterns)
