@@ -125,6 +125,7 @@ def schemas() -> dict[str, Schema]:
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
     problem = closed({"key": text(), "problem": text()})
     tagged = listed(text())
+    bounds = {"expires": nullable(text(format="date")), "addresses": listed(text())}
     return {
         "Error": closed(
             {
@@ -158,11 +159,20 @@ def schemas() -> dict[str, Schema]:
         ),
         "DryRun": closed({**answered, "warnings": listed(text()), "dry_run": ref("Preview")}),
         "Preview": _preview(),
-        "TokenToAdd": closed({"name": text(pattern=f"^{tokens.TOKEN_NAME.pattern}$")}),
-        "Token": closed({"name": text(), "created": MOMENT, "prefix": text()}),
-        "AddedFeedToken": closed({"name": text(), "created": MOMENT, "token": text(), "feed_url": text(format="uri")}),
+        "TokenToAdd": closed(
+            {
+                "name": text(pattern=f"^{tokens.TOKEN_NAME.pattern}$"),
+                "expires": nullable(text(format="date")),
+                "addresses": nullable(listed(text(minLength=1, maxLength=64), maxItems=tokens.MOST_ADDRESSES)),
+            },
+            optional=("expires", "addresses"),
+        ),
+        "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
+        "AddedFeedToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
+        ),
         "AddedDashboardToken": closed(
-            {"name": text(), "created": MOMENT, "token": text(), "dashboard_url": text(format="uri")}
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}
         ),
         "Counts": counts,
         "Coverage": coverage,

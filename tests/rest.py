@@ -31,6 +31,8 @@ def event(
     path_before: str = "/v1",
     domain: str = DOMAIN,
     slash: bool = False,
+    address: str = "",
+    principal: str = "",
 ) -> dict[str, Any]:
     """A proxy event; ``path_before`` is the stage, or the base path of a custom ``domain``."""
     path = resource.format(**(parameters or {})) + ("/" if slash else "")
@@ -50,6 +52,7 @@ def event(
             "resourcePath": resource,
             "stage": "v1",
             "domainName": domain,
+            "identity": {"sourceIp": address, "userArn": principal} if address else {},
             "requestId": "b7efc553-45ee-4e8e-b756-037e6e64d031",
         },
         "body": body,

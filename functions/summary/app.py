@@ -18,9 +18,9 @@ from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
 from ecr_rescan.core.summary.codes import codes_alone
 from ecr_rescan.core.summary.summary import Summary
-from ecr_rescan.core.tokens import presented_token
+from ecr_rescan.core.tokens import Presented
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.access import Access
+from ecr_rescan.runtime.access import Access, offered_token
 from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, read_limit
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
@@ -92,7 +92,7 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
 @app.get("/metrics")
 def show_metrics() -> Response[str]:
     """Everything as Prometheus scrapes it."""
-    _access().to_everything(_token())
+    _access().to_everything(offered_token(app.current_event))
     text = prometheus.to_prometheus(_service().everything(at=clock.now()))
     return Response(HTTPStatus.OK, prometheus.CONTENT_TYPE, text)
 
@@ -100,7 +100,7 @@ def show_metrics() -> Response[str]:
 @app.get("/dashboard")
 def show_dashboard() -> Response[str]:
     """The page of all configurations."""
-    token = _token()
+    token = offered_token(app.current_event)
     _access().to_everything(token)
     links = Links(base_path(app.current_event), "/dashboard", _token_of_links(token), True)
     return _page(links, None)
@@ -109,7 +109,7 @@ def show_dashboard() -> Response[str]:
 @app.get("/dashboard/<configuration_id>")
 def show_configuration(configuration_id: str) -> Response[str]:
     """The page of one configuration."""
-    token = _token()
+    token = offered_token(app.current_event)
     everything = _access().to_one(_checked(configuration_id), token)
     here = f"/dashboard/{configuration_id}"
     return _page(Links(base_path(app.current_event), here, _token_of_links(token), everything), configuration_id)
@@ -146,14 +146,9 @@ def _checked(configuration_id: str) -> str:
     return configuration_id
 
 
-def _token() -> str | None:
-    event = app.current_event
-    return presented_token(event.query_string_parameters.get("token"), event.headers.get("Authorization"))
-
-
-def _token_of_links(token: str | None) -> str | None:
+def _token_of_links(token: Presented | None) -> str | None:
     # Who sends it in a header will send it again; it is not written into the page then.
-    return token if "token" in app.current_event.query_string_parameters else None
+    return token.text if token and "token" in app.current_event.query_string_parameters else None
 
 
 def _form() -> tuple[str, pages.Cursor | None, int]:

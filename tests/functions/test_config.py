@@ -19,7 +19,7 @@ from moto import mock_aws
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core import keys
 from ecr_rescan.core.errors import StoreError
-from ecr_rescan.core.tokens import TokenSet
+from ecr_rescan.core.tokens import Presented, TokenRequest, TokenSet
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import configs
@@ -114,7 +114,7 @@ def token_of(url: str) -> str:
 
 
 def opens(key: str, token: str) -> bool:
-    return wiring.token_sets().get(key).verify(token)
+    return wiring.token_sets().get(key).verify(Presented(token, NOW, ""))
 
 
 def stored_keys(s3: Any) -> set[str]:
@@ -529,7 +529,7 @@ class TokenRoutes:
 
     def names(self) -> list[str]:
         reply = call("GET", self.base, parameters=self.parameters or None)
-        assert all(set(entry) == {"name", "created", "prefix"} for entry in reply.json())
+        assert all(set(entry) == {"name", "created", "prefix", "expires", "addresses"} for entry in reply.json())
         return [entry["name"] for entry in reply.json()]
 
     def revoke(self, name: str) -> Reply:
@@ -560,6 +560,15 @@ def test_tokens_are_made_listed_and_revoked(tokens: TokenRoutes) -> None:
     assert tokens.revoke("reader").status == 204
     assert not opens(tokens.key, token)
     assert problem(tokens.revoke("reader")) == (404, "NotFound")
+
+
+def test_bounds_are_kept_and_listed(tokens: TokenRoutes) -> None:
+    """Until when and from where."""
+    bounds = {"expires": "2026-04-01", "addresses": ["192.0.2.0/24"]}
+    made = tokens.add({"name": "reader"} | bounds).json()
+    (listed,) = call("GET", tokens.base, parameters=tokens.parameters or None).json()
+    assert {name: made[name] for name in bounds} == {name: listed[name] for name in bounds} == bounds
+    assert problem(tokens.add({"name": "b", "expires": "2026-03-01"})) == (400, "InvalidRequest")
 
 
 def test_a_taken_name_is_409(tokens: TokenRoutes) -> None:
@@ -602,7 +611,7 @@ def test_tokens_made_at_the_same_time_are_both_kept(tokens: TokenRoutes, monkeyp
     tokens.names()
     wiring.documents()._sleep = lambda _: None
     monkeypatch.setattr(DocumentStore, "put", lambda self, key, body, **kw: raced(self, key, body, **kw))
-    token = wiring.token_sets().add(tokens.key, "ours", random_bytes=bytes(range(32)), now=NOW)
+    token = wiring.token_sets().add(tokens.key, TokenRequest("ours"), random_bytes=bytes(range(32)), now=NOW)
     assert opens(tokens.key, token)
     assert opens(tokens.key, rivals[0])
 
@@ -617,7 +626,7 @@ def test_no_token_is_ever_logged(log: io.StringIO) -> None:
     call("POST", "/configs", token)
     on("GET", made["id"], Authorization=token)
     lines = log.getvalue().splitlines()
-    assert [json.loads(line)["message"] for line in lines] == ["answered"] * 6
+    assert [json.loads(line)["message"] for line in lines if "changed" not in line] == ["answered"] * 6
     for secret in (token, more):
         assert secret[12:] not in log.getvalue()
 
@@ -625,7 +634,7 @@ def test_no_token_is_ever_logged(log: io.StringIO) -> None:
 def test_the_log_line_counts_s3_calls(log: io.StringIO) -> None:
     """Method, route, status and calls: what an operator asks first."""
     add()
-    line = json.loads(log.getvalue())
+    line = json.loads(log.getvalue().splitlines()[-1])
     assert (line["method"], line["route"], line["status"]) == ("POST", "/configs", 201)
     assert line["s3_calls"] == {"ListObjectsV2": 1, "PutObject": 3, "GetObject": 1}
 
@@ -729,3 +738,70 @@ def test_the_sample_events_are_understood(path: Path) -> None:
     reply = answer(lambda_handler, request)
     assert reply.status in (200, 201, 404), reply.body
     assert reply.status != 404 or "was not found" in reply.json()["error"]["message"]
+
+
+def audited(log: io.StringIO) -> list[dict[str, Any]]:
+    """The lines of the trail so far."""
+    lines = map(json.loads, log.getvalue().splitlines())
+    return [line["audit"] for line in lines if line["message"] == "changed"]
+
+
+def test_every_change_is_in_the_trail(log: io.StringIO) -> None:
+    """Who, from where, what, from which version to which; reading and trying are none, nor what changes nothing."""
+    ignore = [{"vulnerability": "CVE-2026-1", "reason": "not reachable"}]
+    signed = {"principal": "arn:aws:iam::123456789012:user/ann", "address": "192.0.2.1"}
+    made = call("POST", "/configs", LEAST, **signed).json()
+    id, key = made["id"], keys.config_key(made["id"])
+    first = on("GET", id).headers["etag"]
+    call("PUT", "/configs/{id}", LEAST | {"ignore": ignore}, parameters={"id": id}, **signed)
+    second = on("GET", id).headers["etag"]
+    call("PUT", "/configs/{id}", LEAST | {"ignore": ignore}, parameters={"id": id}, **signed)
+    call("PUT", "/configs/{id}", LEAST, parameters={"id": id}, query={"dry_run": "true"}, **signed)
+    call("PUT", "/configs/{id}", {}, parameters={"id": id}, **signed)
+    call("PUT", "/configs/{id}", LEAST, parameters={"id": id}, **signed)
+    token = call("POST", "/configs/{id}/tokens", {"name": "a"}, parameters={"id": id}, **signed).json()["token"]
+    call("DELETE", "/configs/{id}/tokens/{name}", parameters={"id": id, "name": "a"}, **signed)
+    call("POST", "/dashboard/tokens", {"name": "b"}, **signed)
+    call("DELETE", "/configs/{id}", parameters={"id": id}, **signed)
+    trail = audited(log)
+    assert [(one["action"], one["subject"], one["detail"]) for one in trail] == [
+        ("configuration.create", key, ""),
+        ("configuration.change", key, ""),
+        ("configuration.change", key, ""),
+        ("token.add", keys.tokens_key(id), "a"),
+        ("token.revoke", keys.tokens_key(id), "a"),
+        ("token.add", keys.DASHBOARD_TOKENS, "b"),
+        ("configuration.remove", key, ""),
+    ]
+    assert all({name: one[name] for name in signed} == signed for one in trail)
+    assert [(one["before"], one["after"]) for one in trail[:2]] == [(None, first), (first, second)]
+    assert trail[-1]["before"] == first
+    assert (trail[1]["ignored"], trail[1]["unignored"]) == (ignore, [])
+    assert (trail[2]["ignored"], trail[2]["unignored"]) == ([], ignore)
+    assert token[12:] not in log.getvalue()
+
+
+def test_copies_of_the_trail_are_kept_where_they_are_wanted(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    """Created once each; one that can't be written is in the log all the same, and fails nothing."""
+    add()
+    assert not any(key.startswith("audit/") for key in stored_keys(bucket))
+    monkeypatch.setenv("AUDIT_COPIES", "true")
+    wiring.reset()
+    made = add(ignore=[{"vulnerability": "CVE-2026-1", "reason": "r"}])
+    (key,) = [key for key in stored_keys(bucket) if key.startswith("audit/")]
+    assert key == "audit/2026-03-02/080000-b7efc553-45ee-4e8e-b756-037e6e64d031.json"
+    copy = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert (copy["subject"], copy["ignored"][0]["reason"]) == (keys.config_key(made["id"]), "r")
+    again = add()
+    assert json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()) == copy
+    assert audited(log)[-1]["subject"] == keys.config_key(again["id"])
+    assert "could not be written" in log.getvalue()
+
+
+def test_a_line_of_the_trail_is_bounded(log: io.StringIO) -> None:
+    """A line of a log may have 256 KB; how many there were is told."""
+    add(ignore=[{"vulnerability": f"CVE-2026-{number}", "reason": "x" * 200} for number in range(300)])
+    (line,) = audited(log)
+    assert (len(line["ignored"]), line["ignored_in_all"]) == (50, 300)

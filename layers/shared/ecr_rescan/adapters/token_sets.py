@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.errors import ConflictError
-from ecr_rescan.core.tokens import TokenSet
+from ecr_rescan.core.tokens import TokenRequest, TokenSet
 
 LARGEST_BYTES = 64 * 1024
 """Ten tokens take some three thousand."""
@@ -33,7 +33,7 @@ class TokenSetStore:
         """The ETag of the set, even if it can't be read; None where there is none."""
         return next((item.etag for item in self._documents.list(key) if item.key == key), None)
 
-    def add(self, key: str, name: str, *, random_bytes: bytes, now: datetime) -> str:
+    def add(self, key: str, asked: TokenRequest, *, random_bytes: bytes, now: datetime) -> str:
         """Add a token and answer it; this is the only time that it can be seen.
 
         Raises:
@@ -45,7 +45,13 @@ class TokenSetStore:
 
         def change(body: bytes | None) -> bytes:
             nonlocal added
-            changed, added = _read(key, body).add(name, random_bytes=random_bytes, now=now)
+            changed, added = _read(key, body).add(
+                asked.name,
+                random_bytes=random_bytes,
+                now=now,
+                expires=asked.expires,
+                addresses=asked.addresses,
+            )
             return changed.to_document()
 
         self._documents.update(key, change)

@@ -145,6 +145,20 @@ class Checks:
             return ()
         return tuple(patterns)
 
+    def texts(self, name: str, *, most: int, longest: int) -> tuple[str, ...]:
+        """A list of short texts; empty where there is none."""
+        value = self._get(name, False, "")
+        if value is None:
+            return ()
+        if (
+            not isinstance(value, list)
+            or len(value) > most
+            or not all(isinstance(item, str) and 0 < len(item) <= longest and item.isprintable() for item in value)
+        ):
+            self.fault(name, f"must be a list of at most {most} texts of 1 to {longest} characters")
+            return ()
+        return tuple(value)
+
     def tags(self, name: str) -> tuple[str, ...]:
         """A list of tag names or globs; empty where there is none."""
         value = self._get(name, False, "")

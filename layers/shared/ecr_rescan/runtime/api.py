@@ -44,7 +44,7 @@ from ecr_rescan.core.errors import (
     TooManyTokensError,
     UnauthorizedError,
 )
-from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
 
 JSON = "application/json"
@@ -75,6 +75,7 @@ CODES = frozenset(code for _, _, code in _ANSWERS) | {
     "MethodNotAllowed",
     "BodyTooLarge",
     "PreconditionFailed",
+    "TooManyRequests",
 }
 """Every code that an error may have."""
 
@@ -142,6 +143,8 @@ class Api(APIGatewayRestResolver):
     def check_query(self) -> None:
         """Refuse what is misspelt: ignored, it would widen what was asked for, or do what was only to be tried."""
         event = self.current_event
+        if event.http_method not in self.allowed_methods(event.path):
+            return
         known = self.queries.get(f"{event.http_method} {event.get('resource')}", ())
         checks = Checks(event.query_string_parameters or {})
         checks.only(known, kind="query parameter")
@@ -217,6 +220,11 @@ def read_json(event: APIGatewayProxyEvent) -> object:
         problem = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be decoded"
         raise InvalidRequestError(f"the body is not JSON: {problem}") from error
     return value
+
+
+def source_address(event: APIGatewayProxyEvent) -> str:
+    """Where a request comes from, as API Gateway saw it; "" where it doesn't say."""
+    return str((event["requestContext"].get("identity") or {}).get("sourceIp") or "")
 
 
 def base_url(event: APIGatewayProxyEvent) -> str:
@@ -311,6 +319,7 @@ def _answer(error: EcrRescanError, event: APIGatewayProxyEvent) -> Response[str]
     if isinstance(error, NotReadyError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthorizedError):
+        wiring.refusals().note(source_address(event), clock.now())
         headers["WWW-Authenticate"] = 'Basic realm="ecr-rescan", charset="UTF-8"'
     details = [{"field": fault.field, "problem": fault.problem} for fault in getattr(error, "faults", ())]
     return _error_response(status, code, _GENERIC.get(code, str(error)), details=details, headers=headers)

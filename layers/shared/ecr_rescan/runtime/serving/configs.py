@@ -50,11 +50,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A configuration as it is stored now; ``token`` opens its feed where it was created just now."""
+    """A configuration as it is stored now; ``token`` opens its feed where it was created just now.
+
+    ``before`` and ``previous``: the ETag of what it took the place of, and that, None where it could not be used.
+    """
 
     configuration: ScanConfiguration
     etag: str
     token: str | None = None
+    before: str | None = None
+    previous: ScanConfiguration | None = None
 
 
 class ConfigurationService:
@@ -121,10 +126,10 @@ class ConfigurationService:
             self._forget_tokens(configuration_id)
             return self._create(asked, now, random_bytes)
         if asked == previous:
-            return Written(asked, etag)
+            return Written(asked, etag, before=etag, previous=previous)
         if previous is None or len(asked.to_document()) > len(previous.to_document()):
             self._check_quota(asked, more=0)
-        return Written(asked, self._configurations.put(asked, if_match=etag))
+        return Written(asked, self._configurations.put(asked, if_match=etag), before=etag, previous=previous)
 
     def check_replacement(
         self, configuration_id: str, body: object, *, if_match: Sequence[str] | None, create: bool, now: datetime
@@ -145,8 +150,8 @@ class ConfigurationService:
         asked = self._checked(ScanConfiguration.from_wire(body, id=configuration_id, now=now, previous=previous))
         return asked, previous, etag
 
-    def remove(self, configuration_id: str, *, if_match: Sequence[str] | None) -> None:
-        """Remove a configuration and its tokens, even one that can't be read.
+    def remove(self, configuration_id: str, *, if_match: Sequence[str] | None) -> str:
+        """Remove a configuration and its tokens, even one that can't be read; the ETag that it had.
 
         Raises:
             NotFoundError: there is none.
@@ -163,6 +168,7 @@ class ConfigurationService:
         self._configurations.delete(configuration_id, if_match=etag)
         if tokens is not None:
             self._token_sets.delete(key, if_match=tokens)
+        return etag
 
     def tokens_key(self, configuration_id: str) -> str:
         """Where the tokens of a configuration are; NotFoundError where there is no such configuration."""
