@@ -242,7 +242,8 @@ def schemas() -> dict[str, Schema]:
 
 
 def _preview() -> Schema:
-    image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    tagged = {"tags": listed(text(), maxItems=dry_run.MOST_TAGS), "tags_in_all": whole()}
+    image = closed({"repository": text(), "digest": DIGEST, **tagged, "pushed_at": MOMENT})
     number = nullable(whole())
     first = closed({"repository": text(), "selected": number, "left_out": number})
     most = dry_run.MOST_LISTED
