@@ -33,6 +33,7 @@ def event(
     slash: bool = False,
     address: str = "",
     principal: str = "",
+    request_id: str = "b7efc553-45ee-4e8e-b756-037e6e64d031",
 ) -> dict[str, Any]:
     """A proxy event; ``path_before`` is the stage, or the base path of a custom ``domain``."""
     path = resource.format(**(parameters or {})) + ("/" if slash else "")
@@ -53,7 +54,7 @@ def event(
             "stage": "v1",
             "domainName": domain,
             "identity": {"sourceIp": address, "userArn": principal} if address else {},
-            "requestId": "b7efc553-45ee-4e8e-b756-037e6e64d031",
+            "requestId": request_id,
         },
         "body": body,
         "isBase64Encoded": base64_encoded,
