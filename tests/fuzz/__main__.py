@@ -64,7 +64,7 @@ def main(program: str) -> int:
         status = subprocess.run(
             command, env=os.environ | {"FEED_AUTHORIZATION": basic(feed_token)}, check=False
         ).returncode
-        return status or check_control(stack)
+        return max(status, check_control(stack))
 
 
 def finding(vulnerability: str, severity: str) -> dict[str, object]:

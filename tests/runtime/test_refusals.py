@@ -24,9 +24,10 @@ def test_so_many_within_a_minute_and_no_more() -> None:
 def test_an_unknown_address_is_nobodys() -> None:
     """Or all whose address is not known would be refused together."""
     refusals = Refusals()
-    for _ in range(MOST_REFUSALS):
-        refusals.note("", NOW)
-    assert not refusals.too_many("", NOW)
+    for address in ("", "127.0.0.1"):
+        for _ in range(MOST_REFUSALS):
+            refusals.note(address, NOW)
+        assert not refusals.too_many(address, NOW)
 
 
 def test_the_memory_of_many_addresses_is_bounded() -> None:

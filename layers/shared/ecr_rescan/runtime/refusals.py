@@ -12,6 +12,8 @@ MOST_REFUSALS = 30
 """From one address within a minute. Readers behind one address may each have a token that was revoked."""
 
 _MOST_ADDRESSES = 10_000
+# Not known; and this machine, from which everybody on it calls a service that runs here.
+_NOBODYS = ("", "127.0.0.1")
 
 
 class Refusals:
@@ -22,7 +24,7 @@ class Refusals:
 
     def note(self, address: str, at: datetime) -> None:
         """A token from there was refused; an address that is not known is nobody's."""
-        if not address:
+        if address in _NOBODYS:
             return
         began, count = self._current(address, at)
         self._of.pop(address, None)
