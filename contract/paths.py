@@ -10,6 +10,7 @@ from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, S
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.summary import COVERAGE
+from ecr_rescan.core.tokens import TOKEN_NAME
 from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
@@ -34,7 +35,7 @@ _MEANINGS = {
     "503": "The record can't be reached, or nothing is recorded yet.",
     "504": "API Gateway: the function took too long.",
 }
-_EVERYWHERE = ("403", "429", "500", "503", "504")
+_EVERYWHERE = ("400", "403", "429", "500", "503", "504")
 _OF_GATEWAY = ("403", "429", "504")
 
 
@@ -63,7 +64,7 @@ def _parameter(name: str, schema: Schema, description: str, where: str = "query"
 
 
 _ID = _parameter("id", text(pattern=UUID), "The configuration's id.", "path", required=True)
-_NAME = _parameter("name", text(pattern="^[a-z0-9][a-z0-9-]{0,31}$"), "The token's name.", "path", required=True)
+_NAME = _parameter("name", text(pattern=f"^{TOKEN_NAME.pattern}$"), "The token's name.", "path", required=True)
 _DRY_RUN = _parameter(
     "dry_run", text(enum=["true", "false"]), "Answer what it would do, from what is recorded, and store nothing."
 )
@@ -189,6 +190,7 @@ def _where() -> Operation:
     named = text(minLength=1, maxLength=summary.LONGEST_VULNERABILITY, pattern="^[!-.0-~][ -.0-~]*$")
     asked = [
         _parameter("id", named, "Such as CVE-2026-1234, in any letter case.", "path", required=True),
+        _parameter("format", text(enum=[*summary.WHERE_FORMATS]), "Wins over Accept."),
         _parameter("limit", limit, "Places on a page, at most."),
         _AFTER,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import configuration, shapes
+from ecr_rescan.core import configuration, shapes, tokens
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
 from ecr_rescan.core.summary import dry_run, others, where
@@ -127,6 +127,7 @@ def schemas() -> dict[str, Schema]:
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
     problem = closed({"key": text(), "problem": text()})
     tagged = listed(text())
+    bounds = {"expires": nullable(text(format="date")), "addresses": listed(text())}
     return {
         "Error": closed(
             {
@@ -160,11 +161,20 @@ def schemas() -> dict[str, Schema]:
         ),
         "DryRun": closed({**answered, "warnings": listed(text()), "dry_run": ref("Preview")}),
         "Preview": _preview(),
-        "TokenToAdd": closed({"name": text(pattern="^[a-z0-9][a-z0-9-]{0,31}$")}),
-        "Token": closed({"name": text(), "created": MOMENT, "prefix": text()}),
-        "AddedFeedToken": closed({"name": text(), "created": MOMENT, "token": text(), "feed_url": text(format="uri")}),
+        "TokenToAdd": closed(
+            {
+                "name": text(pattern=f"^{tokens.TOKEN_NAME.pattern}$"),
+                "expires": nullable(text(format="date")),
+                "addresses": nullable(listed(text(minLength=1, maxLength=64), maxItems=tokens.MOST_ADDRESSES)),
+            },
+            optional=("expires", "addresses"),
+        ),
+        "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
+        "AddedFeedToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
+        ),
         "AddedDashboardToken": closed(
-            {"name": text(), "created": MOMENT, "token": text(), "dashboard_url": text(format="uri")}
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}
         ),
         "Counts": counts,
         "Coverage": coverage,
@@ -255,7 +265,8 @@ def _not_images() -> Schema:
 
 
 def _preview() -> Schema:
-    image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    tagged = {"tags": listed(text(), maxItems=dry_run.MOST_TAGS), "tags_in_all": whole()}
+    image = closed({"repository": text(), "digest": DIGEST, **tagged, "pushed_at": MOMENT})
     other = closed({**image["properties"], "kind": text()})
     number = nullable(whole())
     first = closed({"repository": text(), "selected": number, "left_out": number})

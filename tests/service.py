@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -223,7 +224,7 @@ class Service:
     ) -> Reply:
         """A request to one of the functions."""
         text = None if body is None else json.dumps(body)
-        return answer(handler, event(method, resource, body=text, **more))
+        return answer(handler, event(method, resource, body=text, request_id=str(uuid.uuid4()), **more))
 
     def summary(self) -> dict[str, Any]:
         """GET /summary."""

@@ -48,6 +48,20 @@ def test_every_route_and_method_is_in_it() -> None:
     assert told == registered
 
 
+def test_every_query_parameter_is_in_it() -> None:
+    """And no other is taken: whatever else stands in a query is refused."""
+    told = {
+        f"{method.upper()} {path}": {
+            *(parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"),
+            *(["token"] if {"token": []} in operation["security"] else ()),
+        }
+        for path, each in DOCUMENT["paths"].items()
+        for method, operation in each.items()
+    }
+    taken = {name: set(query) for app in (config_app, summary_app, findings_app) for name, query in app.queries.items()}
+    assert {name: query for name, query in told.items() if query} == taken
+
+
 def test_every_schema_is_one_and_is_used() -> None:
     """No reference leads nowhere, and none is missing."""
     text = json.dumps(DOCUMENT)

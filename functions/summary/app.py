@@ -7,7 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
@@ -16,10 +16,11 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
+from ecr_rescan.core.summary.codes import codes_alone
 from ecr_rescan.core.summary.summary import Summary
-from ecr_rescan.core.tokens import presented_token
+from ecr_rescan.core.tokens import Presented
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.access import Access
+from ecr_rescan.runtime.access import Access, offered_token
 from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, read_limit
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
@@ -33,10 +34,22 @@ FORMATS = {"json": JSON, "text": TEXT, "csv": CSV}
 SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
 # JSON is read by programs, which go on to the next page and have the first the sooner.
 LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
+WHERE_FORMATS = {"json": JSON}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
 LONGEST_VULNERABILITY = 256
 
-app = create_api()
+_PAGE = ("token", "format", "cve", "q", "state", "severity", "sort", "page", "after")
+
+app = create_api(
+    {
+        "GET /summary": ("format", "limit", "after"),
+        "GET /summary/{id}": ("format", "limit", "after"),
+        "GET /vulnerabilities/{id}": ("format", "limit", "after"),
+        "GET /metrics": ("token",),
+        "GET /dashboard": _PAGE,
+        "GET /dashboard/{id}": _PAGE,
+    }
+)
 
 
 @app.get("/summary")
@@ -57,7 +70,7 @@ def summarise_configuration(configuration_id: str) -> Response[str]:
 @app.get("/vulnerabilities/<vulnerability>")
 def find_vulnerability(vulnerability: str) -> Response[str]:
     """Where a vulnerability is, and where it was."""
-    choose_format(app.current_event, {"json": JSON})
+    choose_format(app.current_event, WHERE_FORMATS)
     if not (
         vulnerability.isascii() and vulnerability.isprintable() and 0 < len(vulnerability) <= LONGEST_VULNERABILITY
     ):
@@ -71,7 +84,7 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
     coverage = service.everything(at=now).totals.coverage
     rows = ((place.cursor, place) for place in found.places)
     places, last = pages.page(rows, where.size, after=after, limit=limit)
-    headers = _link(_next("/vulnerabilities/" + vulnerability, last, limit=str(limit)))
+    headers = _link(_next("/vulnerabilities/" + quote(vulnerability, safe=""), last, limit=str(limit)))
     told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
 
@@ -79,7 +92,7 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
 @app.get("/metrics")
 def show_metrics() -> Response[str]:
     """Everything as Prometheus scrapes it."""
-    _access().to_everything(_token())
+    _access().to_everything(offered_token(app.current_event))
     text = prometheus.to_prometheus(_service().everything(at=clock.now()))
     return Response(HTTPStatus.OK, prometheus.CONTENT_TYPE, text)
 
@@ -87,7 +100,7 @@ def show_metrics() -> Response[str]:
 @app.get("/dashboard")
 def show_dashboard() -> Response[str]:
     """The page of all configurations."""
-    token = _token()
+    token = offered_token(app.current_event)
     _access().to_everything(token)
     links = Links(base_path(app.current_event), "/dashboard", _token_of_links(token), True)
     return _page(links, None)
@@ -96,7 +109,7 @@ def show_dashboard() -> Response[str]:
 @app.get("/dashboard/<configuration_id>")
 def show_configuration(configuration_id: str) -> Response[str]:
     """The page of one configuration."""
-    token = _token()
+    token = offered_token(app.current_event)
     everything = _access().to_one(_checked(configuration_id), token)
     here = f"/dashboard/{configuration_id}"
     return _page(Links(base_path(app.current_event), here, _token_of_links(token), everything), configuration_id)
@@ -133,14 +146,9 @@ def _checked(configuration_id: str) -> str:
     return configuration_id
 
 
-def _token() -> str | None:
-    event = app.current_event
-    return presented_token(event.query_string_parameters.get("token"), event.headers.get("Authorization"))
-
-
-def _token_of_links(token: str | None) -> str | None:
+def _token_of_links(token: Presented | None) -> str | None:
     # Who sends it in a header will send it again; it is not written into the page then.
-    return token if "token" in app.current_event.query_string_parameters else None
+    return token.text if token and "token" in app.current_event.query_string_parameters else None
 
 
 def _form() -> tuple[str, pages.Cursor | None, int]:
@@ -193,6 +201,8 @@ def _page(links: Links, configuration_id: str | None) -> Response[str]:
     query = PageQuery.from_query(app.current_event.query_string_parameters)
     service, now = _service(), clock.now()
     summary = service.everything(at=now) if configuration_id is None else service.one(configuration_id, at=now)
+    if not links.everything:
+        summary = codes_alone(summary)
     headers = dashboard.headers() | {"Vary": "Accept"}
     if media_type == CSV:
         after = _after(pages.SUMMARY_CURSOR)

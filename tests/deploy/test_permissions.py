@@ -46,7 +46,7 @@ OTHER_ROLE = f"arn:aws:iam::{OTHER}:role/ecr-rescan"
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Deployed]:
     """A deployment that may assume a role of another account."""
-    with deployed(AllowedRoles=OTHER_ROLE, RoleExternalId="an-external-id") as running:
+    with deployed(AllowedRoles=OTHER_ROLE, RoleExternalId="an-external-id", AuditCopies="true") as running:
         yield running
 
 

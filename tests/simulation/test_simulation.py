@@ -13,6 +13,7 @@ from simulation.run import simulate
 ALONE: dict[str, Any] = {"quiet": False, "habits": frozenset()}
 """Without what ``test_people`` and ``test_quiet`` look at."""
 
+
 @pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])
 def test_no_promise_is_broken_under_faults(seed: int, from_completion: bool) -> None:
     """Throttling, errors, deaths, lost and doubled events: under both readings of the throttle."""

@@ -196,6 +196,7 @@ def test_however_many_alerts_every_form_fits(count: int) -> None:
 
 
 MARKUP = re.compile(r"[<>@|&]")
+HOST = re.compile(r"\w\.[^\W\d_]{2}")
 
 
 def assert_inert(message: Message) -> None:
@@ -203,7 +204,10 @@ def assert_inert(message: Message) -> None:
     for form in message.forms.values():
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", form)
     content = chat(message)["content"]
-    assert not MARKUP.search(content["title"])
+    for title in (content["title"], chat(message)["metadata"]["summary"]):
+        assert not re.search(r"[<>@|&*_~#`]|://|\]\(", title)
+        assert not HOST.search(title)
+    assert not HOST.search(message.forms["sms"])
     for line in content["description"].splitlines():
         assert line.count("`") % 2 == 0
         outside = "".join(line.split("`")[::2])
@@ -211,7 +215,8 @@ def assert_inert(message: Message) -> None:
         outside = re.sub(r"^\*[A-Z]+\*", "", re.sub(r"https://example\.com/[^ ]*", "", outside))
         assert not re.search(r"[*_~<>@|&\[\]#]|://", outside)
     for line in message.forms["email"].splitlines():
-        assert line.strip().startswith(("https://example.com/", f"Everything: {URL}")) or "://" not in line
+        own = line.strip().startswith(("https://example.com/", f"Everything: {URL}"))
+        assert own or not ("://" in line or HOST.search(line))
 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -226,6 +231,9 @@ def assert_inert(message: Message) -> None:
                 "*bold*",
                 "[click](https://evil.example)",
                 "https://evil.example/x",
+                "www.evil.example",
+                "see evil.example, or write to a@evil.example",
+                "пример.рф",
                 "\u202egpj.exe",
                 "a\nb",
                 "</description>",
@@ -251,7 +259,7 @@ def test_hostile_text_never_lives(texts: list[str]) -> None:
         occurrences=(replace(occurrence, version=version),),
         advisory=replace(alert.advisory, description=description, uri=f"https://example.com/{uri}"),
     )
-    asked = configuration(description="Team A")
+    asked = replace(configuration(), description=description or "Team A")
     message = changes_message(asked, [hostile], URL, AT)
     assert_inert(message)
     assert size(message) <= SNS_BYTES

@@ -20,6 +20,9 @@ from ecr_rescan.core.errors import ConflictError, DocumentError, StoreError
 
 JSON = "application/json"
 
+LARGEST_BYTES = 128 * 1024 * 1024
+"""A document's size when it is expanded; a larger one would not fit into a function's memory as objects either."""
+
 _COMPRESS_OVER = 32 * 1024
 # gzip's own 9 takes nearly twice as long, for 1 % less.
 _COMPRESSION = 6
@@ -80,29 +83,34 @@ class DocumentStore:
         self._counting = threading.Lock()
         self.calls: Counter[str] = Counter()
 
-    def get(self, key: str) -> Stored | None:
-        """The document, or None where there is none.
+    def get(self, key: str, *, largest: int = LARGEST_BYTES) -> Stored | None:
+        """The document, or None where there is none; ``largest`` is how many bytes it may have, expanded or not.
 
         Raises:
             StoreError: S3 failed or refused.
-            DocumentError: it is compressed and damaged.
+            DocumentError: it is compressed and damaged, or too large.
         """
         self._count("GetObject")
         try:
             reply = self._s3.get_object(Bucket=self._bucket, Key=key)
+            if reply["ContentLength"] > largest:
+                reply["Body"].close()
+                raise _too_large(key, largest)
             body = reply["Body"].read()
         except (ClientError, BotoCoreError) as error:
             if _code(error) in _MISSING:
                 return None
             raise StoreError(key, _code(error)) from error
-        return Stored(key, reply["ETag"], _expanded(key, body), reply["LastModified"].astimezone(UTC))
+        return Stored(key, reply["ETag"], _expanded(key, body, largest), reply["LastModified"].astimezone(UTC))
 
-    def get_many(self, keys: Sequence[str]) -> list[Stored | StoreError | DocumentError | None]:
+    def get_many(
+        self, keys: Sequence[str], *, largest: int = LARGEST_BYTES
+    ) -> list[Stored | StoreError | DocumentError | None]:
         """Documents read concurrently, in the order of the keys; one that can't be read is its error, not raised."""
         if not keys:
             return []
         with ThreadPoolExecutor(min(_CONCURRENCY, len(keys))) as pool:
-            return list(pool.map(self._get_or_error, keys))
+            return list(pool.map(lambda key: self._get_or_error(key, largest), keys))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every document whose key begins so, in the order of the keys, over all pages.
@@ -127,19 +135,24 @@ class DocumentStore:
         if_match: str | None = None,
         if_none_match: bool = False,
         content_type: str = JSON,
+        compress: bool = True,
     ) -> str:
         """Write a document and answer its ETag.
 
         Args:
             if_match: only over the document with this ETag.
             if_none_match: only where there is none.
+            compress: False keeps a large one readable, and its size as it is listed true.
 
         Raises:
             ConflictError: the condition does not hold.
+            DocumentError: it is larger than would be read again.
             StoreError: S3 failed or refused.
         """
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
-        if len(body) > _COMPRESS_OVER:
+        if len(body) > LARGEST_BYTES:
+            raise _too_large(key, LARGEST_BYTES)
+        if compress and len(body) > _COMPRESS_OVER:
             # Without a fixed mtime the same body would get a new ETag, and seem changed, every time.
             request |= {"Body": gzip.compress(body, _COMPRESSION, mtime=0), "ContentEncoding": "gzip"}
         if if_match is not None:
@@ -218,9 +231,9 @@ class DocumentStore:
             yield attempt
         raise ConflictError(key, f"{key} was changed by somebody else {_ATTEMPTS} times in a row")
 
-    def _get_or_error(self, key: str) -> Stored | StoreError | DocumentError | None:
+    def _get_or_error(self, key: str, largest: int) -> Stored | StoreError | DocumentError | None:
         try:
-            return self.get(key)
+            return self.get(key, largest=largest)
         except (StoreError, DocumentError) as error:
             return error
 
@@ -237,11 +250,22 @@ def _was_retried(error: ClientError | BotoCoreError) -> bool:
     return isinstance(error, ClientError) and error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
 
-def _expanded(key: str, body: bytes) -> bytes:
+def _expanded(key: str, body: bytes, largest: int) -> bytes:
     # By its first bytes, not its Content-Encoding: a copy made by hand often loses the header.
     if not body.startswith(_GZIP_MAGIC):
         return body
+    # A thousandth of the size is enough for gzip, so that what is small in the bucket may be too large for the memory.
+    expanding = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        return gzip.decompress(body)
-    except (OSError, EOFError, zlib.error) as error:
+        expanded = expanding.decompress(body, largest)
+    except zlib.error as error:
         raise DocumentError(key, "is damaged: not valid gzip") from error
+    if not expanding.eof and len(expanded) >= largest:
+        raise _too_large(key, largest)
+    if not expanding.eof or expanding.unused_data:
+        raise DocumentError(key, "is damaged: not valid gzip")
+    return expanded
+
+
+def _too_large(key: str, largest: int) -> DocumentError:
+    return DocumentError(key, f"is larger than {largest:,} bytes")

@@ -18,6 +18,12 @@ from ecr_rescan.core.times import from_text, to_text, whole_seconds
 
 SCHEMA = 1
 
+MOST_PATTERNS = 1000
+"""Names and globs in one configuration, those of its suppressions included: each is tried against many things."""
+
+LARGEST_BYTES = 128 * 1024
+"""What one configuration may take in the bucket."""
+
 _SETTABLE = (
     "region",
     "registry",
@@ -127,6 +133,8 @@ class ScanConfiguration:
         """
         moment = whole_seconds(now)
         asked = _read(body, id, (), created=moment, updated=moment, selected_since=moment)
+        if faults := _too_much(asked):
+            raise InvalidConfigurationError(faults)
         if previous is None:
             return asked
         kept = replace(asked, created=previous.created)
@@ -161,6 +169,7 @@ class ScanConfiguration:
                 fields,
                 id,
                 _STORED,
+                lenient=True,
                 created=_moment(fields, "created", moment),
                 updated=_moment(fields, "updated", moment),
                 selected_since=_moment(fields, "selected_since", moment),
@@ -221,12 +230,31 @@ def _moment(fields: Mapping[str, object], name: str, otherwise: datetime) -> dat
         return otherwise
 
 
+def _too_much(asked: ScanConfiguration) -> list[Fault]:
+    """What would cost others, although each part of it is right."""
+    patterns = len(asked.repository) + len(asked.tags) + sum(1 + len(one.tags) for one in asked.ignore)
+    if patterns > MOST_PATTERNS:
+        return [
+            Fault("ignore", f"has too many patterns: {patterns:,} in this configuration, of at most {MOST_PATTERNS:,}")
+        ]
+    if (size := len(asked.to_document())) > LARGEST_BYTES:
+        return [Fault("body", f"takes {size:,} bytes as it is stored, of at most {LARGEST_BYTES:,}")]
+    return []
+
+
 def _read(
-    body: object, id: str, more: tuple[str, ...], *, created: datetime, updated: datetime, selected_since: datetime
+    body: object,
+    id: str,
+    more: tuple[str, ...],
+    *,
+    created: datetime,
+    updated: datetime,
+    selected_since: datetime,
+    lenient: bool = False,
 ) -> ScanConfiguration:
     if not isinstance(body, dict):
         raise InvalidConfigurationError([Fault("body", "must be a JSON object")])
-    checks = Checks(body)
+    checks = Checks(body, lenient=lenient)
     region = checks.shaped("region", REGION, "a Region such as eu-west-1", required=True)
     registry = checks.shaped("registry", REGISTRY, "an account id: a string of 12 digits", required=True)
     repository = checks.repositories("repository")
@@ -265,7 +293,7 @@ def _read(
 def _read_ignore(checks: Checks) -> tuple[Suppression, ...]:
     suppressions = []
     for entry in checks.objects("ignore", most=500):
-        vulnerability = entry.shaped(
+        vulnerability = entry.glob(
             "vulnerability", _VULNERABILITY, "a vulnerability's id or a glob such as CVE-2026-*", required=True
         )
         reason = entry.text("reason", longest=500, required=True)
@@ -273,7 +301,7 @@ def _read_ignore(checks: Checks) -> tuple[Suppression, ...]:
             Suppression(
                 vulnerability=vulnerability or "",
                 reason=reason or "",
-                package=entry.shaped("package", _PACKAGE, "a package's name or a glob such as openssl*"),
+                package=entry.glob("package", _PACKAGE, "a package's name or a glob such as openssl*"),
                 tags=entry.tags("tags"),
                 until=entry.day("until"),
             )

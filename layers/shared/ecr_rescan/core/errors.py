@@ -5,7 +5,8 @@
     EcrRescanError
     ├── InvalidRequestError (ValueError)      a person's input; says which field and what is accepted
     │   ├── InvalidConfigurationError
-    │   └── TooManyTokensError
+    │   ├── TooManyTokensError
+    │   └── QuotaExceededError (quota)
     ├── NotFoundError (subject)               nothing there under that id or name
     ├── ConflictError (key)                   somebody else wrote in between
     │   └── AlreadyExistsError
@@ -60,6 +61,14 @@ class InvalidConfigurationError(InvalidRequestError):
 
 class TooManyTokensError(InvalidRequestError):
     """A subject already has as many named tokens as it may."""
+
+
+class QuotaExceededError(InvalidRequestError):
+    """A deployment already has as much as it may of what ``quota`` names."""
+
+    def __init__(self, quota: str, message: str) -> None:
+        super().__init__(message)
+        self.quota = quota
 
 
 class NotFoundError(EcrRescanError):

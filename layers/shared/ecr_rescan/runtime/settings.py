@@ -51,6 +51,17 @@ class SummarySettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigSettings(Settings):
+    """What Config is told besides.
+
+    Attributes:
+        audit_copies: whether each change is kept in the bucket as well as in the log.
+    """
+
+    audit_copies: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StartScanSettings(Settings):
     """What StartScan is told besides.
 
@@ -84,6 +95,22 @@ def load_summary_settings(environment: Mapping[str, str] = os.environ) -> Summar
         public_url=common.public_url,
         allowed_roles=common.allowed_roles,
         days_allowed=_days_allowed(environment),
+    )
+
+
+def load_config_settings(environment: Mapping[str, str] = os.environ) -> ConfigSettings:
+    """Read what Config needs; SettingsError names the variable that is missing or wrong."""
+    common = load_settings(environment)
+    copies = environment.get("AUDIT_COPIES", "").strip() or "false"
+    if copies not in ("true", "false"):
+        raise SettingsError("AUDIT_COPIES", "is neither true nor false")
+    return ConfigSettings(
+        region=common.region,
+        account_id=common.account_id,
+        bucket_name=common.bucket_name,
+        public_url=common.public_url,
+        allowed_roles=common.allowed_roles,
+        audit_copies=copies == "true",
     )
 
 

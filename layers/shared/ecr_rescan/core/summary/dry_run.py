@@ -23,6 +23,8 @@ USD_PER_MANIFEST_AND_MONTH = 0.0002
 """What one daily scan costs in S3, SQS, Lambda and logs at list prices, at most; ECR's basic scans are free."""
 
 MOST_LISTED = 500
+MOST_TAGS = 10
+"""Of one image: it may have a thousand, and an answer 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _scanned(ledger: Ledger, digest: str) -> Iterator[str]:
 
 
 def to_wire(found: Preview) -> dict[str, object]:
-    """As JSON has it; the lists end after 500 entries, the numbers don't."""
+    """As JSON has it; the lists end after 500 entries, and tags after 10; the numbers don't."""
     images = [(one.repository, *image) for one in found.repositories for image in one.images or ()]
     left_out = [(one.repository, *image) for one in found.repositories for image in one.left_out or ()]
     others = [(one.repository, *image) for one in found.repositories for image in one.others]
@@ -180,7 +182,8 @@ def _image_to_wire(repository: str, digest: str, image: LedgerImage) -> dict[str
     return {
         "repository": repository,
         "digest": digest,
-        "tags": sorted(image.tags),
+        "tags": sorted(image.tags)[:MOST_TAGS],
+        "tags_in_all": len(image.tags),
         "pushed_at": to_text(image.pushed_at),
     }
 

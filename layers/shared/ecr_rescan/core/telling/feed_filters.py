@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ecr_rescan.core.errors import Fault, InvalidRequestError
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
@@ -40,6 +41,8 @@ class FeedFilters:
         tag = query.get("tag")
         if tag is not None and not (len(tag) <= LONGEST_TAG and TAG_PATTERN.fullmatch(tag)):
             faults.append(Fault("tag", f"must be a tag or a glob of tags, of at most {LONGEST_TAG} characters"))
+        elif tag is not None and wildcards(tag) > MOST_WILDCARDS:
+            faults.append(Fault("tag", f"may have at most {MOST_WILDCARDS} wildcards (* and ?)"))
         resolved = query.get("resolved", "false")
         if resolved not in ("true", "false"):
             faults.append(Fault("resolved", "must be true or false"))

@@ -13,7 +13,9 @@ from botocore.config import Config
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.errors import StoreError
 from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
 
@@ -59,7 +61,12 @@ def reset() -> None:
 
 def _base_url() -> str | None:
     """Where people reach the API: as the deployment was told, else as the last request to it came in."""
-    return settings().public_url or wiring.deployment().base_url()
+    try:
+        return settings().public_url or wiring.deployment().base_url()
+    except StoreError as error:
+        # Messages without links are better than none, and than a tick that fails.
+        logger.warning("the base URL could not be read", problem=error.code)
+        return None
 
 
 def _ecr(region: str, credentials: Credentials | None) -> Any:

@@ -21,6 +21,7 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
 from ecr_rescan.core.naming import names
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
+from ecr_rescan.core.tokens import Presented
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 
@@ -74,7 +75,7 @@ class FeedService:
         self._token_sets = token_sets
         self._kept: dict[str, _Kept] = {}
 
-    def authorise(self, configuration_id: str, token: str) -> tuple[ScanConfiguration, str]:
+    def authorise(self, configuration_id: str, token: Presented) -> tuple[ScanConfiguration, str]:
         """The configuration and its ETag.
 
         Raises:
