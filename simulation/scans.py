@@ -19,6 +19,7 @@ SLOWEST = timedelta(seconds=80)
 """A scan that ECR takes longer for is judged by its start."""
 RECOVERY = timedelta(hours=1)
 """After trouble has ended, so long may it take until nothing is overdue (the design, targets)."""
+GUESSED = timedelta(minutes=45)
 SLOW, SLOW_TICK = timedelta(seconds=30), timedelta(minutes=15)
 """A tick that waited so long for its calls may leave what it claimed to the next one: so long after it began."""
 FIRST = timedelta(minutes=10)
@@ -207,6 +208,12 @@ class _Excuses:
         # Calls that take minutes use up a tick's share of the time: what it claimed is put back for the next tick.
         self._windows += [
             (worker.began, worker.began + SLOW_TICK, "", "") for worker in world.workers if _is_slow(worker)
+        ]
+        # A registry of which a refusal seems to say that it is ENHANCED is tried again after 25 minutes.
+        self._windows += [
+            (sent.at, sent.at + GUESSED, sent.registry, "")
+            for sent in world.sent
+            if sent.operation == "StartImageScan" and sent.outcome == "ValidationException" and sent.registry == THIRD
         ]
         self._windows.sort()
         self._archived = _archived(world)
