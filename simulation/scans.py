@@ -276,6 +276,7 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
     unsure: dict[tuple[str, str], datetime] = {}
     probed: datetime | None = None
     twice = False
+    in_a_row = 0
     quiet = {worker.number for worker in world.workers if worker.died}
     for sent in world.sent:
         if sent.operation != "StartImageScan":
@@ -283,6 +284,7 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
         figures.starts += 1
         image = (sent.repository, sent.digest)
         if sent.outcome == "ok":
+            in_a_row = 0 if sent.registry == OWN else in_a_row
             if sent.worker in quiet:
                 unsure[image] = sent.at
             continue
@@ -303,7 +305,9 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
             # Two ticks at once may both try; and a refusal of an image that failed before says nothing of the account.
             if probed is not None and sent.at - probed <= timedelta(minutes=2):
                 continue
-            again = probed is not None and sent.at - probed < timedelta(minutes=25)
+            in_a_row += 1
+            # It takes three images in a row to tell a spent quota; two ticks at once may both try.
+            again = probed is not None and sent.at - probed < timedelta(minutes=25) and in_a_row > 4
             if again and twice and not excuses.is_rough(sent.at - timedelta(minutes=10)):
                 broken.append(Broken("no wasted call", "the spent quota was tried again", sent.at, *image))
             twice = again
