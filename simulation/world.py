@@ -18,8 +18,10 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
 from ecr_rescan.core.keys import config_key
 from ecr_rescan.runtime.scanning import start_scan
+from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper
 from local.ecr.scanning import BASIC, ENHANCED
 from simulation import messaging
 from simulation.ecr import PAGE, EcrClient, Sent
@@ -150,6 +152,8 @@ class World:
             queue=EventsQueue(self.queue, SETTINGS.queue_url),
             topic=Topic(self.topic, SETTINGS.topic_arn),
             base_url=lambda: None,
+            signals=SignalsKeeper(documents, None, SETTINGS.epss_likely),
+            told=ToldMarker(documents),
             sleep=self.clock.sleep,
             chance=self.gate.chance.random,
         )

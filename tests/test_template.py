@@ -39,7 +39,7 @@ def keys(*prefixes: str) -> set[str]:
 
 # The column "may touch" of the design's table of functions.
 CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
-START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*")
+START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*", "signals/*")
 MAY_TOUCH = {
     "Config": {
         "s3:ListBucket": {"Bucket"},
@@ -68,11 +68,11 @@ MAY_TOUCH = {
     },
     "Summary": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "signals/*"),
     },
     "Findings": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
     },
 }
 EVERYWHERE = {
@@ -85,8 +85,9 @@ EVERYWHERE = {
 }
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES"},
-    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN"},
-    "Summary": EVERYWHERE | {"SLA_DAYS"},
+    "StartScan": EVERYWHERE
+    | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "SIGNALS_FROM", "EPSS_LIKELY"},
+    "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS"},
     "Findings": EVERYWHERE,
 }
 

@@ -33,6 +33,7 @@ _CONCURRENCY = 16
 # the key was under way; the key that If-Match named is gone.
 _CONFLICTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"}
 _MISSING = {"NoSuchKey", "404"}
+_UNCHANGED = {"304", "NotModified"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,19 @@ class DocumentStore:
             StoreError: S3 failed or refused.
             DocumentError: it is compressed and damaged.
         """
+        return self._get(key)
+
+    def get_unless(self, key: str, etag: str) -> Stored | None:
+        """The document, or None where it still has that ETag, and where there is none; errors as of ``get``."""
+        return self._get(key, IfNoneMatch=etag)
+
+    def _get(self, key: str, **condition: str) -> Stored | None:
         self._count("GetObject")
         try:
-            reply = self._s3.get_object(Bucket=self._bucket, Key=key)
+            reply = self._s3.get_object(Bucket=self._bucket, Key=key, **condition)
             body = reply["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if _code(error) in _MISSING:
+            if _code(error) in _MISSING or (condition and _code(error) in _UNCHANGED):
                 return None
             raise StoreError(key, _code(error)) from error
         return Stored(key, reply["ETag"], _expanded(key, body), reply["LastModified"].astimezone(UTC))

@@ -62,6 +62,8 @@ class Notices:
 
     ``suppressions``: fingerprint → what was noted of it (``active``, ``ending``, ``unused``, ``ended``); ``checked``:
     the day and the suppressions of the last look.
+
+    ``states``: what holds for longer and was told of when it began, such as a release that has ended.
     """
 
     waves: dict[FindingKey, datetime] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Notices:
     scan_type_changed: bool = False
     suppressions: dict[str, frozenset[str]] = field(default_factory=dict)
     checked: str = ""
+    states: frozenset[str] = frozenset()
 
     def join_waves(self, keys: Iterable[FindingKey], now: datetime) -> dict[FindingKey, datetime]:
         """The wave of each finding that opened now: the running one, or a new one that begins."""
@@ -127,6 +130,8 @@ class Notices:
             "suppressions": {one: sorted(noted) for one, noted in sorted(self.suppressions.items())},
             "checked": self.checked,
         }
+        if self.states:
+            wire["states"] = sorted(self.states)
         return record_form.to_json(wire)
 
     @classmethod
@@ -157,6 +162,7 @@ class Notices:
             scan_type_changed=bool(wire["scan_type_changed"]),
             suppressions={one: frozenset(noted) for one, noted in wire["suppressions"].items()},
             checked=str(wire["checked"]),
+            states=frozenset(wire.get("states", ())),
         )
 
 

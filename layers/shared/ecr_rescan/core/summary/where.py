@@ -13,6 +13,8 @@ from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.signals.known import NOTHING_KNOWN, Signal
+from ecr_rescan.core.signals.wire import signal_to_wire
 from ecr_rescan.core.summary.pages import Cursor, carried
 from ecr_rescan.core.summary.summary import Problem, names
 from ecr_rescan.core.text import clean, safe_link
@@ -74,7 +76,8 @@ class Past:
 class Whereabouts:
     """Everything recorded of a vulnerability.
 
-    ``searched``: repositories with a result that the configurations name; found nowhere in none of them says nothing.
+    ``signal``: what public lists say of it. ``searched``: repositories with a result that the configurations name;
+    found nowhere in none of them says nothing.
     """
 
     vulnerability: str
@@ -85,6 +88,7 @@ class Whereabouts:
     places: tuple[Place, ...]
     past: tuple[Past, ...]
     problems: tuple[Problem, ...]
+    signal: Signal
 
 
 def where(
@@ -94,6 +98,7 @@ def where(
     problems: Iterable[Problem],
     *,
     at: datetime,
+    signal: Signal = NOTHING_KNOWN,
 ) -> Whereabouts:
     """Look for a vulnerability, whatever the letter case of its id, in all that the configurations select."""
     wanted = vulnerability.upper()
@@ -123,6 +128,7 @@ def where(
         places=tuple(places),
         past=tuple(past),
         problems=tuple(sorted(problems, key=lambda problem: problem.key)),
+        signal=signal,
     )
 
 
@@ -218,6 +224,7 @@ def to_wire(found: Whereabouts, places: Sequence[Place], *, first: bool) -> dict
         "vulnerability": found.vulnerability,
         "uri": found.uri,
         "score": None if found.score is None else clean(found.score, 20),
+        **signal_to_wire(found.signal),
         "repositories_searched": found.searched,
         "repositories_affected": len({(place.registry, place.region, place.repository) for place in found.places}),
         "images_affected": len(

@@ -1,4 +1,4 @@
-"""What a reader may ask of a feed in its URL: a severity, a tag, resolved entries too, at most so many."""
+"""What a reader may ask of a feed in its URL: a severity, a tag, exploited or resolved entries, at most so many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ecr_rescan.core.checks import TAG_PATTERN
 from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.severity import RATED, Severity
 
-FORM = "1"
+FORM = "2"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
@@ -26,6 +26,7 @@ class FeedFilters:
     tag: str | None = None
     resolved: bool = False
     limit: int | None = None
+    exploited: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FeedFilters:
@@ -44,6 +45,9 @@ class FeedFilters:
         resolved = query.get("resolved", "false")
         if resolved not in ("true", "false"):
             faults.append(Fault("resolved", "must be true or false"))
+        exploited = query.get("exploited", "false")
+        if exploited not in ("true", "false"):
+            faults.append(Fault("exploited", "must be true or false"))
         limit = query.get("limit")
         if limit is not None and not _LIMIT.fullmatch(limit):
             faults.append(Fault("limit", "must be a whole number from 1 to 10000"))
@@ -54,6 +58,7 @@ class FeedFilters:
             tag=tag,
             resolved=resolved == "true",
             limit=int(limit) if limit is not None else None,
+            exploited=exploited == "true",
         )
 
     @property
@@ -64,5 +69,6 @@ class FeedFilters:
             "tag": self.tag,
             "resolved": "true" if self.resolved else None,
             "limit": self.limit,
+            "exploited": "true" if self.exploited else None,
         }
         return urlencode({name: value for name, value in given.items() if value is not None})

@@ -7,7 +7,7 @@ each alert is claimed in the configuration's notices before, and marked as sent 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,9 +17,11 @@ from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.changes.findings import Announcement, FindingsDocument
 from ecr_rescan.core.changes.notices import REMEMBER
 from ecr_rescan.core.changes.recording import WAVE
+from ecr_rescan.core.changes.worth import reaches
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, EcrRescanError
 from ecr_rescan.core.keys import parse_findings_key
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.telling.message import changes_message
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.named_documents import named_documents
@@ -45,7 +47,15 @@ class _Outcome:
 class Announcer:
     """Sends what the outboxes hold."""
 
-    def __init__(self, documents: DocumentStore, notices: NoticeBoard, topic: Topic, base_url: str | None) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        signals: Callable[[], Signals] = lambda: NO_SIGNALS,
+    ) -> None:
+        self._signals = signals
         self._documents = documents
         self._notices = notices
         self._topic = topic
@@ -141,7 +151,7 @@ class Announcer:
             documents.append(document)
         found = {
             (alert.vulnerability, alert.package, alert.wave): alert
-            for alert in alerts(configuration, documents, on=now.date(), only=keys)
+            for alert in alerts(configuration, documents, on=now.date(), only=keys, signals=self._signals())
         }
         worth = {}
         for item in items:
@@ -151,7 +161,7 @@ class Announcer:
             if alert is None or alert.suppressed or alert.kind == "baseline":
                 continue
             # A change whose alert began long before it only added a repository, or repeated a rise.
-            if alert.severity.reaches(configuration.notify) and alert.published >= change.at - WAVE:
+            if reaches(alert, configuration) and alert.published >= change.at - WAVE:
                 worth[item] = alert
         return worth
 

@@ -15,6 +15,7 @@ from ecr_rescan.core.changes.notices import Notices
 from ecr_rescan.core.changes.reminders import fingerprint, just_ended, remind
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.tally import tally
 from ecr_rescan.core.telling.message import suppressions_message
 from ecr_rescan.runtime.scanning.named_documents import named_documents
@@ -24,7 +25,15 @@ from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
 class Reminders:
     """Sends what there is to say of suppressions, each thing once."""
 
-    def __init__(self, documents: DocumentStore, notices: NoticeBoard, topic: Topic, base_url: str | None) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        signals: Signals = NO_SIGNALS,
+    ) -> None:
+        self._signals = signals
         self._documents = documents
         self._notices = notices
         self._topic = topic
@@ -50,7 +59,7 @@ class Reminders:
         continued = replace(configuration, ignore=ignore)
         seen, used = self._read(configuration, continued, now)
         reminder, noted = remind(configuration, used, notices.suppressions, now.date())
-        shown_again = _shown_again(configuration, continued, seen, now) if ended else []
+        shown_again = _shown_again(configuration, continued, seen, self._signals, now) if ended else []
         sent: tuple[str, ...] = ()
         if shown_again or reminder.ending or reminder.unused:
             message = suppressions_message(
@@ -83,7 +92,7 @@ class Reminders:
         seen = []
         hidden: set[FindingKey] = set()
         for document in named_documents(self._documents, configuration):
-            hidden |= tally(configuration, document, active).suppressed.keys()
+            hidden |= tally(configuration, document, active, self._signals).suppressed.keys()
             document.findings = {
                 key: finding for key, finding in document.findings.items() if all_of_them.matching(*key)
             }
@@ -92,11 +101,15 @@ class Reminders:
 
 
 def _shown_again(
-    configuration: ScanConfiguration, continued: ScanConfiguration, seen: Sequence[FindingsDocument], now: datetime
+    configuration: ScanConfiguration,
+    continued: ScanConfiguration,
+    seen: Sequence[FindingsDocument],
+    signals: Signals,
+    now: datetime,
 ) -> list[Alert]:
     """The alerts that are in sight now, and would not be if nothing had ended."""
-    hidden = {alert.id for alert in alerts(continued, seen, on=now.date()) if alert.suppressed}
-    found = alerts(configuration, seen, on=now.date())
+    hidden = {alert.id for alert in alerts(continued, seen, on=now.date(), signals=signals) if alert.suppressed}
+    found = alerts(configuration, seen, on=now.date(), signals=signals)
     return [
         alert
         for alert in found

@@ -18,6 +18,7 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
+from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
@@ -28,8 +29,10 @@ from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.reminders import Reminders
 from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
+from ecr_rescan.runtime.scanning.signal_news import SignalNews, ToldMarker
 from ecr_rescan.runtime.scanning.tick import KnownPlan, Tick
 from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Environment:
     """What an execution environment keeps between invocations.
 
     ``plans``: what earlier ticks learned, by ledger key. ``swept``: account document → the day it was swept.
-    ``base_url``: where people reach the API, where it is known. ``sleep`` and ``chance`` pace the retries of ECR calls.
+    ``base_url``: where people reach the API, where it is known. ``signals``, ``told``: what public lists say, and up to
+    when people were told. ``sleep`` and ``chance`` pace the retries of ECR calls.
     """
 
     settings: StartScanSettings
@@ -47,6 +51,8 @@ class Environment:
     queue: EventsQueue
     topic: Topic
     base_url: Callable[[], str | None]
+    signals: SignalsKeeper
+    told: ToldMarker
     plans: dict[str, KnownPlan] = field(default_factory=dict)
     swept: dict[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
@@ -71,6 +77,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     """
     documents, notices = environment.documents, NoticeBoard(environment.documents)
     registries = environment.registries(seconds_left)
+    # Before anything is recorded: what opens now and is listed already was so from its beginning.
+    signals = refreshed(environment.signals, now)
     run = Tick(
         documents=documents,
         configurations=environment.configurations,
@@ -83,7 +91,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     try:
         configurations = run.run(now)
         run.report.messages = _announce(environment, notices, run.news, configurations, now)
-        run.report.messages += _notices(environment, notices, run, configurations, now)
+        run.report.messages += _signal_news(environment, notices, signals, configurations, now)
+        run.report.messages += _notices(environment, notices, run, signals, configurations, now)
         if not run.report.unreadable:
             run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
         write_history(documents, configurations, now)
@@ -141,7 +150,9 @@ def _announce(
     leftovers: bool = True,
 ) -> int:
     """Announce; what can't be announced now stays in its outbox for a later tick."""
-    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url())
+    announcer = Announcer(
+        environment.documents, notices, environment.topic, environment.base_url(), environment.signals.current
+    )
     sent = 0
     try:
         sent += announcer.drain(news, configurations, now)
@@ -153,17 +164,35 @@ def _announce(
     return sent
 
 
+def _signal_news(
+    environment: Environment,
+    notices: NoticeBoard,
+    signals: Signals,
+    configurations: Sequence[ScanConfiguration],
+    now: datetime,
+) -> int:
+    """What public lists and time alone changed; what can't be sent now is tried again by a later tick."""
+    sending = (environment.documents, notices, environment.topic, environment.base_url())
+    try:
+        return SignalNews(*sending, marker=environment.told, signals=signals).send(configurations, now)
+    except EcrRescanError as error:
+        metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
+        logger.warning("News of signals could not be sent yet", error=str(error))
+        return 0
+
+
 def _notices(
     environment: Environment,
     notices: NoticeBoard,
     run: Tick,
+    signals: Signals,
     configurations: Sequence[ScanConfiguration],
     now: datetime,
 ) -> int:
     """What is told beside changes: baselines, and what there is to say of suppressions."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
     complete = not run.report.left_for_next_tick
-    baselines, reminders = Baselines(*sending, plans=run.plans(), complete=complete), Reminders(*sending)
+    baselines, reminders = Baselines(*sending, plans=run.plans(), complete=complete), Reminders(*sending, signals)
     sent = 0
     for configuration in configurations:
         try:

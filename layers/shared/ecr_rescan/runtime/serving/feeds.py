@@ -20,9 +20,11 @@ from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
 from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 _TICK_SECONDS = 300
 _KEPT_BYTES = 48 * 1024 * 1024
@@ -42,6 +44,7 @@ class FeedState:
     etags: dict[str, str]
     changed_at: datetime
     on: date
+    signals: Signals
 
     @property
     def is_whole(self) -> bool:
@@ -52,7 +55,9 @@ class FeedState:
         """Differs whenever the feed does; whatever changes how feeds look must raise ``FORM``."""
         active = [place for place, one in enumerate(self.configuration.ignore) if one.applies_on(self.on)]
         documents = [part for pair in sorted(self.etags.items()) for part in pair]
-        return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *documents)
+        # Whatever is said of a source's age stays the same all day.
+        signals = (self.signals.version, self.signals.line(self.on))
+        return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *signals, *documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +98,22 @@ class FeedService:
         return found
 
     def state(self, configuration: ScanConfiguration, version: str, now: datetime) -> FeedState:
-        """What the feed is made from, by one listing; ``version`` is the configuration's ETag.
+        """What the feed is made from, by one listing and one reading; ``version`` is the configuration's ETag.
 
         Raises:
             StoreError: S3 failed.
         """
         etags = {}
         changed = [configuration.updated, *_ended(configuration, now)]
+        signals = signals_reader(self._documents).read()
+        changed += [signals.changed_at] if signals.changed_at is not None else []
+        changed += signals.went_stale(now.date())
         for item in self._documents.list(_common_prefix(configuration)):
             place = keys.parse_findings_key(item.key)
             if place is not None and matches(place[2], configuration.repository):
                 etags[item.key] = item.etag
                 changed.append(item.last_modified)
-        return FeedState(configuration, version, etags, max(changed), now.date())
+        return FeedState(configuration, version, etags, max(changed), now.date(), signals)
 
     def render(self, state: FeedState, filters: FeedFilters, self_url: str) -> tuple[str, FeedState]:
         """The feed, and the state that it was made from: a document may have changed since the listing.
@@ -123,8 +131,11 @@ class FeedService:
             if not covered.answerable:
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
-            source = FeedSource(configuration, documents, covered, filters, self_url, unreadable)
-            found = alerts(configuration, documents, on=state.on, resolved=filters.resolved)
+            signals = state.signals
+            source = FeedSource(
+                configuration, documents, covered, filters, self_url, unreadable, signals.line(state.on)
+            )
+            found = alerts(configuration, documents, on=state.on, resolved=filters.resolved, signals=signals)
             return render_feed(source, found), replace(state, etags=etags)
 
     def _read(self, etags: dict[str, str]) -> tuple[list[FindingsDocument], dict[str, str], int]:

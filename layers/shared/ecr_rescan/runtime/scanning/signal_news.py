@@ -1,0 +1,183 @@
+"""Tells what public lists and time alone change: what is exploited now, and, once a day, what stays unrated.
+
+The findings documents are read once for all configurations, and only where there may be something to tell. Nothing is
+lost: the marker of what was told moves on after everything was sent. Nothing is sent twice: each alert is claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.changes.alerts import Alert, alerts
+from ecr_rescan.core.changes.findings import Finding, FindingKey, FindingsDocument
+from ecr_rescan.core.changes.worth import likely_due, unrated_due
+from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.errors import EcrRescanError
+from ecr_rescan.core.keys import FINDINGS, TOLD_OF_SIGNALS, parse_findings_key
+from ecr_rescan.core.signals.known import Signals
+from ecr_rescan.core.signals.told import Told
+from ecr_rescan.core.telling.message import changes_message, unrated_message
+from ecr_rescan.core.telling.message_forms import Message
+from ecr_rescan.core.times import whole_seconds
+from ecr_rescan.runtime.scanning.named_documents import named_documents
+from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.place import Place, naming
+
+
+class ToldMarker:
+    """The marker, as an execution environment knows it: a quiet tick asks for nothing."""
+
+    def __init__(self, documents: DocumentStore) -> None:
+        self._documents = documents
+        self._known: Told | None = None
+
+    def read(self) -> Told:
+        """As of the last reading or writing here."""
+        if self._known is None:
+            stored = self._documents.get(TOLD_OF_SIGNALS)
+            self._known = Told.from_json(TOLD_OF_SIGNALS, stored.body) if stored else Told()
+        return self._known
+
+    def write(self, told: Told) -> None:
+        """Move it on."""
+        self._documents.put(TOLD_OF_SIGNALS, told.to_json())
+        self._known = told
+
+
+class SignalNews:
+    """Sends it, of one tick."""
+
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        *,
+        marker: ToldMarker,
+        signals: Signals,
+    ) -> None:
+        self._documents = documents
+        self._notices = notices
+        self._topic = topic
+        self._base_url = base_url
+        self._marker = marker
+        self._signals = signals
+
+    def send(self, configurations: Sequence[ScanConfiguration], now: datetime) -> int:
+        """Send what there is to tell; how many messages.
+
+        Raises:
+            EcrRescanError: the first trouble, after everything else was done; what was not sent will be tried again.
+        """
+        told = self._marker.read()
+        newest = self._signals.newest()
+        fresh = {
+            cve
+            for cve, one in self._signals.exploited.items()
+            if one.noticed_at is not None and (told.noticed is None or one.noticed_at > told.noticed)
+        }
+        daily = told.looked_at is None or told.looked_at.date() != now.date()
+        if not fresh and not daily:
+            return 0
+        look = _Look(fresh, daily, told.looked_at or now, now)
+        sent = 0
+        troubles: list[EcrRescanError] = []
+        for group in _by_registry(configurations):
+            documents = list(self._documents_of(group, look))
+            for configuration in group:
+                try:
+                    sent += self._one(configuration, documents, look)
+                except EcrRescanError as error:
+                    troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at))
+        return sent
+
+    def _documents_of(self, group: Sequence[ScanConfiguration], look: _Look) -> Iterator[FindingsDocument]:
+        """Those of a registry with something to look at, and nothing else in them."""
+        first = group[0]
+        listed = self._documents.list(f"{FINDINGS}{first.registry}/{first.region}/")
+        places = [Place(*parsed) for item in listed if (parsed := parse_findings_key(item.key))]
+        named = [place for place in places if naming(place, group)]
+        for document in named_documents(self._documents, first, named):
+            document.findings = {key: one for key, one in document.findings.items() if look.concerns(key, one)}
+            if document.findings:
+                yield document
+
+    def _one(self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], look: _Look) -> int:
+        named = [one for one in documents if naming(Place(one.registry, one.region, one.repository), [configuration])]
+        if not named:
+            return 0
+        visible = [
+            alert
+            for alert in alerts(configuration, named, on=look.now.date(), signals=self._signals)
+            if not alert.suppressed and alert.severity.passes(configuration.severity)
+        ]
+        exploited = [one for one in visible if one.kind == "exploited" and one.vulnerability in look.fresh]
+        sent = 0
+        if exploited and configuration.exploited:
+            sent += self._send(
+                configuration,
+                {alert.id: alert for alert in exploited},
+                lambda told: changes_message(configuration, told, self._base_url, look.now),
+                look.now,
+            )
+        if look.daily:
+            unrated = [one for one in visible if unrated_due(one, configuration, look.after, look.now)]
+            likely = [one for one in visible if likely_due(one, look.after, look.now)]
+            sent += self._send(
+                configuration,
+                {f"unrated {one.id}": one for one in unrated} | {f"likely {one.id}": one for one in likely},
+                lambda told: unrated_message(configuration, told, self._base_url, look.now),
+                look.now,
+            )
+        return sent
+
+    def _send(
+        self,
+        configuration: ScanConfiguration,
+        wanted: dict[str, Alert],
+        message: Callable[[Sequence[Alert]], Message],
+        now: datetime,
+    ) -> int:
+        if not wanted:
+            return 0
+        claims = self._notices.change(configuration.id, lambda notices: notices.claim(wanted, now))
+        if not claims.mine:
+            return 0
+        self._topic.publish(message([wanted[name] for name in claims.mine]))
+        self._notices.change(configuration.id, lambda notices: notices.sent(claims.mine, now))
+        return 1
+
+
+class _Look:
+    """What is looked for: ``fresh`` are newly exploited; ``daily``: also what time brought since ``after``."""
+
+    def __init__(self, fresh: Collection[str], daily: bool, after: datetime, now: datetime) -> None:
+        self.fresh = fresh
+        self.daily = daily
+        self.after = after
+        self.now = now
+
+    def concerns(self, key: FindingKey, finding: Finding) -> bool:
+        """Whether there may be something to tell of a finding."""
+        opening = finding.current
+        if opening is None:
+            return False
+        if key[0] in self.fresh:
+            return True
+        return self.daily and any(not severity.rated for parts in opening.affected.values() for severity in parts)
+
+
+def _by_registry(configurations: Sequence[ScanConfiguration]) -> Iterator[list[ScanConfiguration]]:
+    def place(configuration: ScanConfiguration) -> tuple[str, str]:
+        return configuration.registry, configuration.region
+
+    for _, group in groupby(sorted(configurations, key=lambda one: (*place(one), one.id)), key=place):
+        yield list(group)
