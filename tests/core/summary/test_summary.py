@@ -20,6 +20,7 @@ from tests.summary_records import (
     HIGH,
     INDEX,
     LOW,
+    NOT_READ,
     NOW,
     REGION,
     REGISTRY,
@@ -84,7 +85,8 @@ def test_each_platform_of_an_index_is_told_apart() -> None:
     assert (summary.totals.images, summary.totals.coverage.selected) == (1, 2)
     assert summary_text.to_text(summary) == (
         "Results for team/app:1 [linux/amd64] in us-east-1:\n no findings\n\n"
-        "Results for team/app:1 [linux/arm64] in us-east-1:\n NEVER_SCANNED: waiting for the first look-up\n"
+        "Results for team/app:1 [linux/arm64] in us-east-1:\n NEVER_SCANNED: waiting for the first look-up\n\n"
+        f"{NOT_READ}\n"
     )
 
 
@@ -168,7 +170,7 @@ def test_the_json_names_every_member() -> None:
     coverage = {"selected": 1, "scanned_24h": 1, **states}
     due = NOW - timedelta(hours=3) + INTERVAL + MARGIN
     age = {"oldest_since": "2026-11-23T18:00:00Z", "oldest_days": 0, "days_allowed": 30, "beyond": 0}
-    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "resolved"), 0)
+    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "exploited", "resolved"), 0)
     changes = {"last_24h": none, "last_7d": none}
     assert wire == {
         "schema": 1,
@@ -178,6 +180,7 @@ def test_the_json_names_every_member() -> None:
             "repositories": 1,
             "images": 1,
             "counts": {**zeros, "HIGH": 1},
+            "exploited": None,
             "ages": {"HIGH": age},
             "changes": changes,
             "coverage": coverage,
@@ -195,6 +198,7 @@ def test_the_json_names_every_member() -> None:
                 "severity": None,
                 "coverage": coverage,
                 "counts": {**zeros, "HIGH": 1},
+                "exploited": None,
                 "suppressed": 0,
                 "ages": {"HIGH": age},
                 "changes": changes,
@@ -214,9 +218,11 @@ def test_the_json_names_every_member() -> None:
                         "pushed_at": "2026-11-22T18:00:00Z",
                         "counts": {**zeros, "HIGH": 1},
                         "suppressed": 0,
+                        "exploited": None,
                     }
                 ],
             }
         ],
         "problems": [],
+        "signals": {},
     }

@@ -164,7 +164,7 @@ def _subtitle(source: FeedSource, *, shown: int, of: int, suppressed: int) -> st
         sentences.append(f"{_several(suppressed, 'finding is', 'findings are')} suppressed.")
     if shown < of:
         narrower = "narrow it with severity or tag to see the rest"
-        sentences.append(f"Cut: the first {shown} of {of} entries are shown; {narrower}.")
+        sentences.append(f"Cut: the {shown} most urgent of {of} entries are shown; {narrower}.")
     return cut(" ".join(sentences), _SUBTITLE_CHARACTERS)
 
 
