@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import where
 
 from ecr_rescan.core.errors import SignalError
-from ecr_rescan.core.signals.places import HOSTS, Place
+from ecr_rescan.core.signals.places import HOSTS, PLACES, Place
 
 USER_AGENT = "ecr-rescan/1"
 _CHUNK = 64 * 1024
@@ -51,6 +51,7 @@ class WebFetcher:
         self._clock = clock
         self._pool = urllib3.PoolManager(
             num_pools=4,
+            maxsize=len(PLACES),
             retries=False,
             timeout=urllib3.Timeout(connect=3, read=5),
             ca_certs=where(),

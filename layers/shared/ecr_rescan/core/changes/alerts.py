@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Advisory, Closing, Finding, FindingKey, FindingsDocument, News, Opening
 from ecr_rescan.core.changes.identity import alert_id
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
@@ -220,7 +221,7 @@ def _collect(
 
 def _left(configuration: ScanConfiguration, closed: Closing) -> Closing | None:
     """The closing, where it makes a resolved alert of this configuration."""
-    seen = closed.reason in ("fixed", "gone") and any(matches(tag, configuration.tags) for tag in closed.tags)
+    seen = closed.reason in TOLD and any(matches(tag, configuration.tags) for tag in closed.tags)
     return closed if seen else None
 
 

@@ -20,7 +20,7 @@ from ecr_rescan.core.errors import SignalError
 KEV, EUVD, EPSS = "kev", "euvd", "epss"
 NAMES = {KEV: "CISA KEV", EUVD: "ENISA EUVD", EPSS: "FIRST EPSS"}
 
-_CVE = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
+_CVE = re.compile(r"CVE-\d{4}-\d{1,19}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EPSS_HEAD = re.compile(r"#model_version:(v[0-9.]{1,20}),score_date:([0-9T:.+Z-]{10,40})", re.ASCII)
 _MOST_ENTRIES = 100_000

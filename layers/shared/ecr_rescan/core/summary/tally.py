@@ -7,41 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument, Opening
+from ecr_rescan.core.changes.masks import MaskCounter
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.known import Signals
-
-
-class MaskCounter:
-    """Counts at every position of masks how many of them have it.
-
-    A step for each position of each mask would be millions for a large repository, so all are counted at once: bit k of
-    a position's count is that position's bit in plane k, and adding a mask is a binary addition, carry by carry.
-    """
-
-    __slots__ = ("_planes",)
-
-    def __init__(self) -> None:
-        self._planes: list[int] = []
-
-    def add(self, mask: int) -> None:
-        """Count one more at every position of the mask."""
-        for place, plane in enumerate(self._planes):
-            if not mask:
-                return
-            self._planes[place] = plane ^ mask
-            mask &= plane
-        if mask:
-            self._planes.append(mask)
-
-    def counts(self, positions: int) -> list[int]:
-        """The counts at the first so many positions; no mask may have reached beyond."""
-        if not self._planes:
-            return [0] * positions
-        digits = [f"{plane:0{positions}b}" for plane in reversed(self._planes)]
-        return [int("".join(column), 2) for column in zip(*digits, strict=True)][::-1]
 
 
 @dataclass(frozen=True, slots=True)

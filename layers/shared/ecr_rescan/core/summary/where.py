@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Advisory, Closing, Finding, FindingKey, FindingsDocument, Opening
 from ecr_rescan.core.changes.masks import bits
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
@@ -58,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A repository that had it. ``reason``: ``fixed`` (a later result lacks it) or ``gone`` (deleted)."""
+    """A repository that had it. ``reason``: one of ``core.changes.closing.TOLD``."""
 
     registry: str
     region: str
@@ -200,7 +201,7 @@ def _past(
 ) -> Iterator[Past]:
     for opening in finding.openings:
         closed: Closing | None = opening.closed
-        if closed is None or closed.reason not in ("fixed", "gone"):
+        if closed is None or closed.reason not in TOLD:
             continue
         concerned = tuple(sorted(one.id for one in naming if any(matches(tag, one.tags) for tag in closed.tags)))
         if concerned:
