@@ -261,3 +261,54 @@ def test_a_quiet_tick_asks_for_nothing_of_signals(running: Service, public: Sour
     running.tick()
     assert public.asked == asked
     assert [key for key in keys if key.startswith("signals/")] == []
+
+
+OLD = [basic(f"CVE-2024-{number}", f"lib{number}", "LOW", f"1.0-{number}+deb11u1") for number in range(9)]
+
+
+def test_an_image_of_a_release_that_has_ended_is_never_clean(running: Service) -> None:
+    """A Debian 11 image that had findings, and has none any more: in every form, and told once."""
+    running.advance(days=200)
+    added = begin(running, *OLD)
+    running.post("team/app", "1", [])
+    running.cycle(4, minutes=480)
+    (image,) = running.summary()["configurations"][0]["images"]
+    assert (image["state"], image["counts"]) == ("END_OF_LIFE", None)
+    assert image["reason"].startswith("Debian 11 has had no security support since 2026-08-31")
+    assert running.summary()["totals"]["coverage"]["end_of_life"] == 1
+    assert running.summary()["totals"]["coverage"]["scanned_24h"] == 0
+    text = running.api(summary_handler, "GET", "/summary", query={"format": "text"}).body
+    assert " END_OF_LIFE: Debian 11 has had no security support" in text
+    assert "no findings" not in text
+    assert "END_OF_LIFE" in running.api(summary_handler, "GET", "/summary", query={"format": "csv"}).body
+    token = (
+        running.config("POST", "/dashboard/tokens", body={"name": "b"}).json()["dashboard_url"].partition("token=")[2]
+    )
+    metrics = running.api(summary_handler, "GET", "/metrics", query={"token": token}).body
+    assert 'ecr_rescan_all_images{state="end_of_life"} 1' in metrics
+    page = running.api(summary_handler, "GET", "/dashboard", query={"token": token}).body
+    assert "end of life" in page
+    assert "end of life" in parse(running.feed(added).body).feed.subtitle
+    running.days(1)
+    assert subjects(running) == ["1 thing to know about results: team/*"]
+    assert "Debian 11 has had no security support since 2026-08-31" in running.messages[-1][1]
+
+
+FORTY = [basic(f"CVE-2024-{number}", f"lib{number}", "LOW") for number in range(40)]
+
+
+def test_data_that_vanishes_at_once_is_told_and_withdrawn_after_a_week(running: Service) -> None:
+    """One notice; the entries say since when it is no longer reported; nothing counts as fixed."""
+    added = begin(running, *FORTY)
+    running.post("team/app", "1", [])
+    running.cycle(8, minutes=480)
+    assert len(entries(running, added)) == 40
+    assert all("No longer reported since 2026-03-0" in entry.content[0].value for entry in entries(running, added))
+    assert subjects(running) == ["1 thing to know about results: team/*"]
+    running.cycle(3 * 7, minutes=480)
+    assert entries(running, added) == []
+    assert running.summary()["configurations"][0]["resolved"]["last_7d"] == {"fixed": 0, "withdrawn": 40, "gone": 0}
+    resolved = entries(running, added, resolved="true")
+    assert {entry.title.partition(":")[0] for entry in resolved} == {"Resolved"}
+    assert "nothing was mended" in resolved[0].summary
+    assert len(subjects(running)) == 1

@@ -166,7 +166,7 @@ def test_the_json_names_every_member() -> None:
         json.dumps(to_wire(everything([configuration(owner="team")], ledger({"1": complete()}), document)))
     )
     zeros = {severity.value: 0 for severity in Severity}
-    states = dict.fromkeys(("stale", "failed", "unsupported", "archived", "never", "in_progress"), 0)
+    states = dict.fromkeys(("end_of_life", "stale", "failed", "unsupported", "archived", "never", "in_progress"), 0)
     coverage = {"selected": 1, "scanned_24h": 1, **states}
     due = NOW - timedelta(hours=3) + INTERVAL + MARGIN
     age = {"oldest_since": "2026-11-23T18:00:00Z", "oldest_days": 0, "days_allowed": 30, "beyond": 0}
@@ -202,6 +202,7 @@ def test_the_json_names_every_member() -> None:
                 "suppressed": 0,
                 "ages": {"HIGH": age},
                 "changes": changes,
+                "resolved": dict.fromkeys(("last_24h", "last_7d"), {"fixed": 0, "withdrawn": 0, "gone": 0}),
                 "ignore": [],
                 "problems": [],
                 "images": [

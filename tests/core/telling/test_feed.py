@@ -138,7 +138,7 @@ def test_resolved_entries_come_on_request_and_last() -> None:
     text = render([made], filters=FeedFilters(resolved=True))
     entries = parse(text).entries
     assert [entry.title for entry in entries] == ["CVE-2026-2 LOW in openssl", "Resolved: CVE-2026-1 HIGH in openssl"]
-    assert "Resolved 2026-03-03: an image without it took the place." in entries[1].summary
+    assert "Resolved 2026-03-03: a later result of the same image no longer lists it" in entries[1].summary
     assert "team/app" in entries[1].summary
     assert "resolved" in {tag.term for tag in entries[1].tags}
 

@@ -62,6 +62,11 @@ def table() -> dict[str, Release]:
     return {one.name: one for one in map(_release, rows)}
 
 
+def last_end(day: date) -> date:
+    """The last end of a release's support before that day."""
+    return max(one.ends for one in table().values() if one.ends is not None and one.ends < day)
+
+
 def table_date() -> date:
     """The day of which the table is."""
     return date.fromisoformat(json.loads(_body())["as_of"])

@@ -177,7 +177,11 @@ class _Merge:
             opening = finding.current
             if opening is None or not opening.mask & fresh:
                 continue
-            self._note_unreported(key, opening, fresh, opening.mask & fresh & ~sure & ~reported.get(key, 0))
+            unreported = opening.unreported & ~fresh | opening.mask & fresh & ~sure & ~reported.get(key, 0)
+            if unreported != opening.unreported:
+                self._touch(key, opening)
+                self.changed |= unreported ^ opening.unreported
+                opening.unreported = unreported
             if key not in present and opening.mask & sure:
                 self.changed |= opening.mask & sure
                 self._without(key, finding, opening, sure, WITHDRAWN)
@@ -187,13 +191,6 @@ class _Merge:
             manifest = self.document.manifests[position]
             assert manifest is not None
             manifest.result_at = self.fresh[position].completed_at
-
-    def _note_unreported(self, key: FindingKey, opening: Opening, fresh: int, missing: int) -> None:
-        unreported = opening.unreported & ~fresh | missing
-        if unreported != opening.unreported:
-            self._touch(key, opening)
-            self.changed |= unreported ^ opening.unreported
-            opening.unreported = unreported
 
     def _affect(self, key: FindingKey, affected: Affected, fresh: int) -> None:
         finding = self.document.findings.get(key)

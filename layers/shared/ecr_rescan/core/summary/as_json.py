@@ -58,6 +58,7 @@ def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str
         "suppressed": item.suppressed,
         "ages": _ages_to_wire(item.ages, at),
         "changes": item.changes,
+        "resolved": item.resolved,
         "ignore": [suppression.to_wire() | {"findings": hidden} for suppression, hidden in item.ignoring],
         "problems": item.problems,
         "images": [_image_to_wire(image) for image in item.images],

@@ -77,5 +77,5 @@ def _results(image: ImageSummary, threshold: Severity | None) -> Iterator[str]:
         yield f" exploited: {image.exploited}"
     if image.suppressed:
         yield f" suppressed: {image.suppressed}"
-    if status.state is ImageState.STALE:
+    if status.state in (ImageState.STALE, ImageState.END_OF_LIFE):
         yield f" {status.state}: {status.reason}"

@@ -35,6 +35,7 @@ def to_prometheus(summary: Summary) -> str:
         ("findings_beyond_days_allowed", "Open findings older than the days allowed.", _beyond(items)),
         ("oldest_finding_timestamp_seconds", "When the oldest open finding began.", _oldest(items)),
         ("changes", "Findings that became news or were resolved in the window.", _changes(items)),
+        ("resolved", "Findings that were resolved in the window, by reason.", _resolved(items)),
         ("images", "Selected images by state, each platform counted.", _images(items)),
         ("oldest_scan_timestamp_seconds", "The oldest last scan among the selected images.", _oldest_scan(items)),
         ("problems", "What keeps a configuration from being complete.", _each(items, lambda one: len(one.problems))),
@@ -127,6 +128,13 @@ def _changes(items: Iterable[ConfigurationSummary]) -> Iterator[_Sample]:
         for window in WINDOWS:
             for kind, number in item.changes[window].items():
                 yield _of(item) | {"kind": kind, "window": window.removeprefix("last_")}, number
+
+
+def _resolved(items: Iterable[ConfigurationSummary]) -> Iterator[_Sample]:
+    for item in items:
+        for window in WINDOWS:
+            for reason, number in item.resolved[window].items():
+                yield _of(item) | {"reason": reason, "window": window.removeprefix("last_")}, number
 
 
 def _images(items: Iterable[ConfigurationSummary]) -> Iterator[_Sample]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ecr_rescan.core.changes.alerts import Alert, alerts
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Finding, FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import ORDER, Severity
@@ -77,6 +78,12 @@ def count(found: Iterable[Change], *, since: datetime) -> dict[str, int]:
     """How many there are of each kind since then."""
     counted = Counter(change.kind for change in found if change.at >= since)
     return {kind: counted[kind] for kind in KINDS}
+
+
+def count_reasons(found: Iterable[Change], *, since: datetime) -> dict[str, int]:
+    """How many were resolved since then, by why: only what is fixed was mended."""
+    counted = Counter(change.reason for change in found if change.at >= since and change.kind == "resolved")
+    return {reason: counted[reason] for reason in TOLD}
 
 
 def _is_news(configuration_id: str, finding: Finding, since: datetime) -> bool:

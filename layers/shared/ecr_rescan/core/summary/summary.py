@@ -23,8 +23,8 @@ from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
 from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, gather, join
-from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
-from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
+from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
+from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count, count_reasons
 from ecr_rescan.core.summary.tally import Tally
 
 RepositoryId = tuple[str, str, str]
@@ -34,6 +34,7 @@ Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime, S
 
 COVERAGE = {
     "scanned_24h": ImageState.COMPLETE,
+    "end_of_life": ImageState.END_OF_LIFE,
     "stale": ImageState.STALE,
     "failed": ImageState.FAILED,
     "unsupported": ImageState.UNSUPPORTED,
@@ -41,6 +42,9 @@ COVERAGE = {
     "never": ImageState.NEVER_SCANNED,
     "in_progress": ImageState.IN_PROGRESS,
 }
+
+
+_COUNTED = (ImageState.COMPLETE, ImageState.END_OF_LIFE, ImageState.STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class ConfigurationSummary:
     """What one configuration selects.
 
     ``exploited``: None where it is not known, or there is no result. ``ages``: of the open findings, by severity.
-    ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window.
+    ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window;
+    ``resolved``: how many for each reason.
     ``repositories``: findings by severity of each repository with a result. ``ignoring``: the suppressions that apply
     today, with how many findings each hides. ``problems``: why something that it names is missing here, in words.
     """
@@ -108,6 +113,7 @@ class ConfigurationSummary:
     suppressed: int
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
+    resolved: Mapping[str, Mapping[str, int]]
     recent: tuple[Change, ...]
     repositories: Mapping[str, Counts]
     ignoring: tuple[tuple[Suppression, int], ...]
@@ -266,6 +272,7 @@ class _Summing:
             suppressed=gathered.suppressed,
             ages=ages(gathered.beginnings, self.record.days_allowed, at=self.at),
             changes={name: count(recent, since=self.at - window) for name, window in WINDOWS.items()},
+            resolved={name: count_reasons(recent, since=self.at - window) for name, window in WINDOWS.items()},
             recent=recent,
             repositories=gathered.repositories,
             ignoring=gathered.ignoring,
@@ -275,10 +282,14 @@ class _Summing:
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
         rows = []
+        document = self.record.documents.get((ledger.registry, ledger.region, ledger.repository))
+        manifests = document.manifests if document is not None else ()
+        releases = {one.digest: one.release for one in manifests if one is not None and one.release}
         for digest in select(self.configuration, ledger.images):
             image = ledger.images[digest]
             tags = tuple(sorted(image.tags))
-            for status in statuses(ledger, digest, at=self.at):
+            for found in statuses(ledger, digest, at=self.at):
+                status = ended(found, releases.get(found.manifest or ""), self.at)
                 told = self._counts(ledger, status, counted)
                 rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, *told))
         return rows
@@ -287,14 +298,14 @@ class _Summing:
         self, ledger: Ledger, status: ImageStatus, counted: Tally | None
     ) -> tuple[Counts | None, int | None, int | None]:
         """What the newest result says, unless it would read as more than is known."""
-        if status.state not in (ImageState.COMPLETE, ImageState.STALE) or status.manifest is None:
+        if status.state not in _COUNTED or status.manifest is None:
             return None, None, None
         if counted is not None:
             found: tuple[Counts, int | None, int | None] | None = counted.by_manifest.get(status.manifest)
         else:
             # Without its findings document nobody can tell what is suppressed; what ECR counted is known all the same.
             found = self._recorded(ledger.manifests[status.manifest]), None, None
-        if found is None or (status.state is ImageState.STALE and not any(found[0].values())):
+        if found is None or (status.state is not ImageState.COMPLETE and not any(found[0].values())):
             return None, None, None
         return found
 

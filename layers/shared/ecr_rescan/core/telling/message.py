@@ -11,6 +11,7 @@ from datetime import datetime
 
 from ecr_rescan.core.changes.alerts import Alert, Occurrence
 from ecr_rescan.core.changes.findings import Image
+from ecr_rescan.core.changes.states import State
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
@@ -32,6 +33,7 @@ _OCCURRENCES = 20
 _TAGS = 10
 _REPOSITORIES = 50
 _NAME = 128
+_STATES = 20
 
 
 def name_of(configuration: ScanConfiguration) -> str:
@@ -130,6 +132,26 @@ def unrated_message(
         changes=["unrated"],
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
         members={"counts": _counts(Counter(alert.severity for alert in ordered))},
+    )
+    return forms(configuration, notice, base_url)
+
+
+def states_message(
+    configuration: ScanConfiguration, told: Sequence[State], base_url: str | None, now: datetime
+) -> Message:
+    """One message for what began to hold and nobody would see: releases that end, data that vanished."""
+    listed = [clean(state.sentence, 500) for state in told[:_STATES]]
+    more = [f"And {len(told) - _STATES} more like these."] if len(told) > _STATES else []
+    notice = Notice(
+        type="states",
+        identity=[state.name for state in told],
+        at=now,
+        subject=f"{number_of(len(told), 'thing', 'things')} to know about results: {name_of(configuration)}",
+        sentences=(f"What results of {name_of(configuration)} no longer tell.", *listed, *more),
+        severity=None,
+        changes=sorted({state.name.partition(" ")[0] for state in told}),
+        repositories=sorted({name for state in told for name in state.repositories}),
+        members={"states": listed},
     )
     return forms(configuration, notice, base_url)
 

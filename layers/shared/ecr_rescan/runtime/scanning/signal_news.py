@@ -14,13 +14,15 @@ from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.changes.findings import Finding, FindingKey, FindingsDocument
+from ecr_rescan.core.changes.notices import Notices
+from ecr_rescan.core.changes.states import has_states, states
 from ecr_rescan.core.changes.worth import likely_due, unrated_due
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
 from ecr_rescan.core.keys import FINDINGS, TOLD_OF_SIGNALS, parse_findings_key
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.signals.told import Told
-from ecr_rescan.core.telling.message import changes_message, unrated_message
+from ecr_rescan.core.telling.message import changes_message, states_message, unrated_message
 from ecr_rescan.core.telling.message_forms import Message
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.scanning.named_documents import named_documents
@@ -107,12 +109,14 @@ class SignalNews:
         named = [place for place in places if naming(place, group)]
         for document in named_documents(self._documents, first, named):
             document.findings = {key: one for key, one in document.findings.items() if look.concerns(key, one)}
-            if document.findings:
+            if document.findings or (look.daily and has_states(document, look.now.date())):
                 yield document
 
     def _one(self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], look: _Look) -> int:
         named = [one for one in documents if naming(Place(one.registry, one.region, one.repository), [configuration])]
         if not named:
+            if look.daily and self._notices.read(configuration.id).states:
+                return self._states(configuration, named, look.now)
             return 0
         visible = [
             alert
@@ -137,7 +141,31 @@ class SignalNews:
                 lambda told: unrated_message(configuration, told, self._base_url, look.now),
                 look.now,
             )
+            sent += self._states(configuration, named, look.now)
         return sent
+
+    def _states(self, configuration: ScanConfiguration, named: Sequence[FindingsDocument], now: datetime) -> int:
+        """What holds since the last look and was not told; what no longer holds may be told again one day."""
+        holding = states(configuration, named, now.date())
+        known = self._notices.read(configuration.id).states
+        names = frozenset(state.name for state in holding)
+        if names == known:
+            return 0
+        fresh = [state for state in holding if state.name not in known]
+        claimed: tuple[str, ...] = ()
+        if fresh:
+            ids = [f"state {state.name}" for state in fresh]
+            claimed = self._notices.change(configuration.id, lambda notices: notices.claim(ids, now)).mine
+            told = [state for state in fresh if f"state {state.name}" in claimed]
+            if told:
+                self._topic.publish(states_message(configuration, told, self._base_url, now))
+
+        def done(notices: Notices) -> None:
+            notices.sent(claimed, now)
+            notices.states = names
+
+        self._notices.change(configuration.id, done)
+        return 1 if claimed else 0
 
     def _send(
         self,

@@ -20,6 +20,7 @@ from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
 from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.releases import last_end
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.runtime.garbage import uncollected
@@ -56,7 +57,7 @@ class FeedState:
         active = [place for place, one in enumerate(self.configuration.ignore) if one.applies_on(self.on)]
         documents = [part for pair in sorted(self.etags.items()) for part in pair]
         # Whatever is said of a source's age stays the same all day.
-        signals = (self.signals.version, self.signals.line(self.on))
+        signals = (self.signals.version, self.signals.line(self.on), last_end(self.on).isoformat())
         return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *signals, *documents)
 
 
@@ -108,6 +109,8 @@ class FeedService:
         signals = signals_reader(self._documents).read()
         changed += [signals.changed_at] if signals.changed_at is not None else []
         changed += signals.went_stale(now.date())
+        # From the day after, the feed says that a release has ended.
+        changed.append(datetime.combine(last_end(now.date()) + timedelta(days=1), time(), UTC))
         for item in self._documents.list(_common_prefix(configuration)):
             place = keys.parse_findings_key(item.key)
             if place is not None and matches(place[2], configuration.repository):
@@ -127,7 +130,7 @@ class FeedService:
         configuration = state.configuration
         with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
-            covered = coverage(configuration, documents)
+            covered = coverage(configuration, documents, on=state.on)
             if not covered.answerable:
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
