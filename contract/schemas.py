@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecr_rescan.core import checks, configuration
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
 from ecr_rescan.core.summary import dry_run, where
@@ -85,6 +86,7 @@ def _configuration() -> dict[str, Schema]:
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
         "notify": nullable(ref("RatedSeverity")),
+        "exploited": nullable({"type": "boolean"}),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
         "role_arn": nullable(text(pattern=f"^{configuration.ROLE_ARN.pattern}$".replace(r"\d", "[0-9]"))),
@@ -110,6 +112,7 @@ def schemas() -> dict[str, Schema]:
         **{name: to_set[name] for name in (*required, "newest", "severity", "role_arn")},
         "tags": listed(text()),
         "notify": ref("RatedSeverity"),
+        "exploited": {"type": "boolean"},
         "ignore": listed(ref("Suppression")),
         "owner": nullable(text()),
         "description": nullable(text()),
@@ -167,6 +170,8 @@ def schemas() -> dict[str, Schema]:
         "Counts": counts,
         "Coverage": coverage,
         "Changes": changes,
+        "Resolved": _by(WINDOWS, _by(TOLD, whole())),
+        **_signals(),
         "Ages": ages,
         "Age": closed(
             {
@@ -190,6 +195,7 @@ def schemas() -> dict[str, Schema]:
                 "pushed_at": MOMENT,
                 "counts": nullable(ref("Counts")),
                 "suppressed": nullable(whole()),
+                "exploited": nullable(whole()),
             }
         ),
         "ConfigurationSummary": closed(
@@ -198,9 +204,11 @@ def schemas() -> dict[str, Schema]:
                 **{name: stored[name] for name in ("tags", "newest", "severity")},
                 "coverage": ref("Coverage"),
                 "counts": nullable(ref("Counts")),
+                "exploited": nullable(ref("ExploitedCount")),
                 "suppressed": whole(),
                 "ages": ref("Ages"),
                 "changes": ref("Changes"),
+                "resolved": ref("Resolved"),
                 "ignore": listed(
                     closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
                 ),
@@ -218,6 +226,7 @@ def schemas() -> dict[str, Schema]:
                         "repositories": whole(),
                         "images": whole(),
                         "counts": nullable(ref("Counts")),
+                        "exploited": nullable(ref("ExploitedCount")),
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
                         "coverage": ref("Coverage"),
@@ -225,9 +234,39 @@ def schemas() -> dict[str, Schema]:
                 ),
                 "configurations": listed(ref("ConfigurationSummary")),
                 "problems": listed(problem),
+                "signals": {"type": "object", "additionalProperties": ref("Source")},
             }
         ),
         "Whereabouts": _whereabouts(tagged, problem),
+    }
+
+
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def _signals() -> dict[str, Schema]:
+    """What public lists say, and how each of them stands."""
+    return {
+        "Exploited": closed(
+            {
+                "since": text(format="date"),
+                "lists": {"type": "object", "additionalProperties": text(format="date")},
+                "ransomware": {"type": "boolean"},
+            }
+        ),
+        "ExploitedCount": closed(
+            {"findings": whole(), "days_allowed": nullable(whole()), "beyond": whole()},
+            description="null where it stands: not known, because a list was never read.",
+        ),
+        "Source": closed(
+            {
+                "name": text(),
+                "version": nullable(text()),
+                "read_at": nullable(MOMENT),
+                "checked_at": nullable(MOMENT),
+                "problem": nullable(text()),
+            }
+        ),
     }
 
 
@@ -268,6 +307,12 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
             "vulnerability": text(),
             "uri": nullable(text()),
             "score": nullable(text()),
+            "exploited": {
+                "description": "null where nobody knows; false where every list was read and none names it.",
+                "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
+            },
+            "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
+            "likely": nullable({"type": "boolean"}),
             "repositories_searched": whole(),
             "repositories_affected": whole(),
             "images_affected": whole(),
@@ -301,7 +346,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
                         "tags": tagged,
                         "opened": MOMENT,
                         "closed": MOMENT,
-                        "reason": text(enum=["fixed", "gone"]),
+                        "reason": text(enum=list(TOLD)),
                         "configurations": listed(ID, minItems=1),
                     }
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecr_rescan.core.changes.closing import HELD_FOR
@@ -85,6 +85,7 @@ def test_deleted_images_and_another_scan_type_close_as_before() -> None:
     assert reasons(world) == {"scan type"}
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 30), st.data())
 def test_held_is_what_lacks_more_than_half_of_ten_or_more(had: int, data: st.DataObject) -> None:
     """And nothing else; what is held is open, with what it had."""
