@@ -259,6 +259,16 @@ def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[st
     assert "sts:AssumeRole" not in granted
 
 
+def test_copies_of_signals_are_read_only_where_a_parameter_names_their_prefix(resources: dict[str, Any]) -> None:
+    """Nothing of any other bucket otherwise, and no more than that prefix."""
+    role = resources["StartScanRole"]["Properties"]
+    (more,) = [each for each in statements(role, "HasSignalsPrefix") if each not in statements(role)]
+    assert (more["Effect"], more["Action"]) == ("Allow", "s3:GetObject")
+    pattern, names = more["Resource"]["Fn::Sub"]
+    assert pattern == "arn:${AWS::Partition}:s3:::${Prefix}*"
+    assert names == {"Prefix": {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Fn::Sub": "${SignalsFrom}s3://"}]}]}}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_traces_are_written_only_where_a_parameter_asks(resources: dict[str, Any], name: str) -> None:
     """X-Ray takes no narrower resource, so the permission comes with the parameter."""

@@ -55,7 +55,8 @@ class Announcer:
         base_url: str | None,
         signals: Callable[[], Signals] = lambda: NO_SIGNALS,
     ) -> None:
-        self._signals = signals
+        # Read when there is something to tell, and once: all of a batch is told by the same.
+        self._signals = functools.cache(signals)
         self._documents = documents
         self._notices = notices
         self._topic = topic

@@ -33,6 +33,7 @@ from ecr_rescan.runtime.scanning.signal_news import SignalNews, ToldMarker
 from ecr_rescan.runtime.scanning.tick import KnownPlan, Tick
 from ecr_rescan.runtime.settings import StartScanSettings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     )
     try:
         configurations = run.run(now)
-        run.report.messages = _announce(environment, notices, run.news, configurations, now)
+        run.report.messages = _announce(environment, notices, run.news, configurations, now, lambda: signals)
         run.report.messages += _signal_news(environment, notices, signals, configurations, now)
         run.report.messages += _notices(environment, notices, run, signals, configurations, now)
         if not run.report.unreadable:
@@ -129,7 +130,9 @@ def record(
         seconds_left=seconds_left,
     )
     configurations = recorder.record(records, now)
-    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, leftovers=False)
+    # Read anew: another execution environment's tick may have written it.
+    signals = signals_reader(environment.documents).require
+    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, signals, leftovers=False)
     logger.info(
         "batch",
         **recorder.batch.to_log(),
@@ -146,13 +149,12 @@ def _announce(
     news: set[str],
     configurations: Sequence[ScanConfiguration],
     now: datetime,
+    signals: Callable[[], Signals],
     *,
     leftovers: bool = True,
 ) -> int:
     """Announce; what can't be announced now stays in its outbox for a later tick."""
-    announcer = Announcer(
-        environment.documents, notices, environment.topic, environment.base_url(), environment.signals.current
-    )
+    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url(), signals)
     sent = 0
     try:
         sent += announcer.drain(news, configurations, now)

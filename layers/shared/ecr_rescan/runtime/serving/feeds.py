@@ -106,12 +106,15 @@ class FeedService:
         """
         etags = {}
         changed = [configuration.updated, *_ended(configuration, now)]
-        signals = signals_reader(self._documents).read()
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(signals_reader(self._documents).read)
+            listed = list(self._documents.list(_common_prefix(configuration)))
+        signals = reading.result()
         changed += [signals.changed_at] if signals.changed_at is not None else []
         changed += signals.went_stale(now.date())
         # From the day after, the feed says that a release has ended.
         changed.append(datetime.combine(last_end(now.date()) + timedelta(days=1), time(), UTC))
-        for item in self._documents.list(_common_prefix(configuration)):
+        for item in listed:
             place = keys.parse_findings_key(item.key)
             if place is not None and matches(place[2], configuration.repository):
                 etags[item.key] = item.etag

@@ -22,14 +22,23 @@ class SignalsReader:
     def read(self) -> Signals:
         """What is known now; nothing, where nothing was ever read. A trouble is no reason to show no findings."""
         try:
-            if self._etag:
-                stored = self._documents.get_unless(KNOWN_SIGNALS, self._etag)
-            else:
-                stored = self._documents.get(KNOWN_SIGNALS)
-            if stored is not None:
-                self._signals, self._etag = Signals.from_json(KNOWN_SIGNALS, stored.body), stored.etag
+            return self.require()
         except (DocumentError, StoreError) as error:
             logger.warning("Signals can't be read", error=str(error))
+        return self._signals
+
+    def require(self) -> Signals:
+        """What is known now, for those who tell people, which can wait.
+
+        Raises:
+            StoreError, DocumentError: it can't be read.
+        """
+        if self._etag:
+            stored = self._documents.get_unless(KNOWN_SIGNALS, self._etag)
+        else:
+            stored = self._documents.get(KNOWN_SIGNALS)
+        if stored is not None:
+            self._signals, self._etag = Signals.from_json(KNOWN_SIGNALS, stored.body), stored.etag
         return self._signals
 
 
