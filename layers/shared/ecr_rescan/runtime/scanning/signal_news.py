@@ -77,7 +77,6 @@ class SignalNews:
             EcrRescanError: the first trouble, after everything else was done; what was not sent will be tried again.
         """
         told = self._marker.read()
-        newest = self._signals.newest()
         fresh = {
             cve
             for cve, one in self._signals.exploited.items()
@@ -98,6 +97,7 @@ class SignalNews:
                     troubles.append(error)
         if troubles:
             raise troubles[0]
+        newest = max(filter(None, (told.noticed, self._signals.newest())), default=None)
         self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at))
         return sent
 

@@ -18,7 +18,7 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError
-from ecr_rescan.core.signals.known import Signals
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
@@ -91,9 +91,11 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     )
     try:
         configurations = run.run(now)
-        run.report.messages = _announce(environment, notices, run.news, configurations, now, lambda: signals)
+        run.report.messages = _announce(
+            environment, notices, run.news, configurations, now, environment.signals.current
+        )
         run.report.messages += _signal_news(environment, notices, signals, configurations, now)
-        run.report.messages += _notices(environment, notices, run, signals, configurations, now)
+        run.report.messages += _notices(environment, notices, run, signals or NO_SIGNALS, configurations, now)
         if not run.report.unreadable:
             run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
         write_history(documents, configurations, now)
@@ -169,11 +171,13 @@ def _announce(
 def _signal_news(
     environment: Environment,
     notices: NoticeBoard,
-    signals: Signals,
+    signals: Signals | None,
     configurations: Sequence[ScanConfiguration],
     now: datetime,
 ) -> int:
     """What public lists and time alone changed; what can't be sent now is tried again by a later tick."""
+    if signals is None:
+        return 0
     sending = (environment.documents, notices, environment.topic, environment.base_url())
     try:
         return SignalNews(*sending, marker=environment.told, signals=signals).send(configurations, now)

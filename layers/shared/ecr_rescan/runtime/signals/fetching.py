@@ -144,8 +144,8 @@ def _read(place: Place, body: bytes, ids: Collection[str]) -> Catalogue | Scores
     return read_kev(whole) if place.name == KEV else read_euvd(whole)
 
 
-def refreshed(keeper: SignalsKeeper, now: datetime) -> Signals:
-    """What is known, refreshed where that is due; what was known before where that fails: it stops no tick."""
+def refreshed(keeper: SignalsKeeper, now: datetime) -> Signals | None:
+    """What is known, refreshed where that is due; None where it can't be read for now, which stops no tick."""
     try:
         return keeper.refresh(now)
     except EcrRescanError as error:
@@ -153,4 +153,4 @@ def refreshed(keeper: SignalsKeeper, now: datetime) -> Signals:
     try:
         return keeper.current()
     except EcrRescanError:
-        return Signals()
+        return None
