@@ -16,8 +16,6 @@ NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 REGISTRY, REGION, REPOSITORY = "123456789012", "us-east-1", "team/app"
 PLACE = (REGISTRY, REGION, REPOSITORY)
 INDEX = "application/vnd.oci.image.index.v1+json"
-NOT_READ = "Whether anything is exploited is not known: no public list has been read."
-"""What the report ends with where no signals are known."""
 CRITICAL, HIGH, MEDIUM, LOW, UNDEFINED = (
     Severity.CRITICAL,
     Severity.HIGH,

@@ -198,7 +198,7 @@ def test_the_documents_kept_are_bounded(stack: Stack, monkeypatch: pytest.Monkey
     stack.store(recorded("team/b"))
     first = stack.call()
     assert stack.call().body == first.body
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
 
 
 def test_documents_are_kept_between_invocations(stack: Stack) -> None:

@@ -9,7 +9,6 @@ from ecr_rescan.core.summary import as_text as summary_text
 from ecr_rescan.core.summary.as_json import to_wire
 from ecr_rescan.core.summary.summary import summarise
 from tests.summary_records import (
-    NOT_READ,
     NOW,
     PLACE,
     REGION,
@@ -44,8 +43,6 @@ def test_no_text_of_ecr_can_pass_for_a_block_of_the_report() -> None:
     assert lines == [
         "Results for team/app:1 in us-east-1:",
         " FAILED: scan failed: broken Results for team/app:prod in us-east-1: no findings[2K",
-        "",
-        NOT_READ,
     ]
 
 

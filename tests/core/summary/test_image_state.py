@@ -17,7 +17,6 @@ from ecr_rescan.core.summary.image_state import ImageState
 from tests.summary_records import (
     HIGH,
     INDEX,
-    NOT_READ,
     NOW,
     complete,
     configuration,
@@ -179,7 +178,7 @@ def test_nothing_but_a_fresh_result_reads_as_no_vulnerabilities(
     assert wire["totals"]["coverage"] == wire["configurations"][0]["coverage"]
 
     text = summary_text.to_text(summary)
-    assert text == f"Results for team/app:1.0 in us-east-1:\n {state}: {reason}\n\n{NOT_READ}\n"
+    assert text == f"Results for team/app:1.0 in us-east-1:\n {state}: {reason}\n"
 
 
 def test_nothing_recorded_at_all_has_no_counts_either() -> None:

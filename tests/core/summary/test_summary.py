@@ -20,7 +20,6 @@ from tests.summary_records import (
     HIGH,
     INDEX,
     LOW,
-    NOT_READ,
     NOW,
     REGION,
     REGISTRY,
@@ -85,8 +84,7 @@ def test_each_platform_of_an_index_is_told_apart() -> None:
     assert (summary.totals.images, summary.totals.coverage.selected) == (1, 2)
     assert summary_text.to_text(summary) == (
         "Results for team/app:1 [linux/amd64] in us-east-1:\n no findings\n\n"
-        "Results for team/app:1 [linux/arm64] in us-east-1:\n NEVER_SCANNED: waiting for the first look-up\n\n"
-        f"{NOT_READ}\n"
+        "Results for team/app:1 [linux/arm64] in us-east-1:\n NEVER_SCANNED: waiting for the first look-up\n"
     )
 
 

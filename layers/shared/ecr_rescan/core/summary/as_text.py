@@ -26,7 +26,7 @@ def to_text(summary: Summary, *, following: str | None = None) -> str:
     several = len({(item.configuration.registry, item.configuration.region) for item in summary.configurations}) > 1
     blocks = [block for item in summary.configurations for block in _configuration(item, with_registry=several)]
     blocks += [[f"Problem with {problem.key}: {problem.problem}"] for problem in summary.problems]
-    if summary.configurations:
+    if summary.signals.sources:
         blocks.append([summary.signals.line(summary.at.date())])
     if not blocks:
         blocks = [["There are no scan configurations."]]
