@@ -207,7 +207,7 @@ def test_documents_are_kept_between_invocations(stack: Stack) -> None:
     for name in ("a", "b", "c"):
         stack.store(recorded(f"team/{name}"))
     first = stack.call()
-    assert stack.calls == {"GetObject": 5, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 6, "ListObjectsV2": 1}
     assert stack.call().body == first.body
     assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     stack.store(recorded("team/b", "CVE-2026-1", "CVE-2026-9"))

@@ -69,6 +69,8 @@ class SignalNews:
         self._base_url = base_url
         self._marker = marker
         self._signals = signals
+        # Somebody claimed some of it and has not sent it: that one may have died.
+        self._unsent = False
 
     def send(self, configurations: Sequence[ScanConfiguration], now: datetime) -> int:
         """Send what there is to tell; how many messages.
@@ -97,6 +99,8 @@ class SignalNews:
                     troubles.append(error)
         if troubles:
             raise troubles[0]
+        if self._unsent:
+            return sent
         newest = max(filter(None, (told.noticed, self._signals.newest())), default=None)
         self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at))
         return sent
@@ -155,7 +159,11 @@ class SignalNews:
         claimed: tuple[str, ...] = ()
         if fresh:
             ids = [f"state {state.name}" for state in fresh]
-            claimed = self._notices.change(configuration.id, lambda notices: notices.claim(ids, now)).mine
+            claims = self._notices.change(configuration.id, lambda notices: notices.claim(ids, now))
+            if claims.taken:
+                self._unsent = True
+                return 0
+            claimed = claims.mine
             told = [state for state in fresh if f"state {state.name}" in claimed]
             if told:
                 self._topic.publish(states_message(configuration, told, self._base_url, now))
@@ -177,6 +185,7 @@ class SignalNews:
         if not wanted:
             return 0
         claims = self._notices.change(configuration.id, lambda notices: notices.claim(wanted, now))
+        self._unsent = self._unsent or bool(claims.taken)
         if not claims.mine:
             return 0
         self._topic.publish(message([wanted[name] for name in claims.mine]))
