@@ -212,7 +212,7 @@ def test_documents_are_kept_between_invocations(stack: Stack) -> None:
     assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     stack.store(recorded("team/b", "CVE-2026-1", "CVE-2026-9"))
     assert len(stack.call().titles) == 2
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
 
 
 def test_only_the_configurations_repositories_are_in_its_feed(stack: Stack) -> None:
