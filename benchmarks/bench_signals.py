@@ -22,7 +22,7 @@ from ecr_rescan.core.telling.feed import FeedSource, render_feed
 from ecr_rescan.core.telling.feed_filters import FeedFilters
 
 AT = datetime(2026, 11, 23, 18, tzinfo=UTC)
-ROUNDS = 7
+ROUNDS = 5
 REGISTRY, REGION = "123456789012", "us-east-1"
 ASKED = ScanConfiguration("6f2d3c1e-8a47-4b0e-9c55-1d7e2a90b3f4", AT, AT, AT, REGION, REGISTRY, ("*",))
 SEVERITIES = tuple(Severity)
