@@ -233,6 +233,7 @@ def _feed() -> Operation:
         _parameter("severity", text(enum=list(RATED)), "The least severe to show."),
         _parameter("tag", text(), "Only images with a tag like this."),
         _parameter("resolved", text(enum=["true", "false"]), "Resolved findings, too."),
+        _parameter("exploited", text(enum=["true", "false"]), "Those alone that are known to be exploited."),
         _parameter("limit", _LIMIT, "Entries, at most."),
     ]
     return _operation("The feed of a configuration", {"200": atom}, ("304", "400", "401", "404"), asked, security=TOKEN)

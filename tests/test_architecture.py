@@ -25,6 +25,7 @@ MAY_NOT_IMPORT = {
 }
 # Within core: what was found and changed, what is scanned when, and what people see of both.
 ROOMS_ABOVE = {
+    "ecr_rescan.core.signals": {"changes", "scanning", "telling", "summary", "dashboard"},
     "ecr_rescan.core.changes": {"scanning", "telling", "summary", "dashboard"},
     "ecr_rescan.core.scanning": {"telling", "summary", "dashboard"},
     "ecr_rescan.core.telling": {"scanning", "summary", "dashboard"},

@@ -15,7 +15,7 @@ COLUMNS = (
     *("configuration", "owner", "registry", "region", "repository", "tags", "digest", "platform", "manifest"),
     *("state", "reason", "pushed_at", "scanned_at", "next_due"),
     *(severity.value.lower() for severity in Severity),
-    "suppressed",
+    *("suppressed", "exploited"),
 )
 
 _LONGEST_CELL = 32_000
@@ -47,6 +47,7 @@ def _line(item: ConfigurationSummary, image: ImageSummary) -> list[str]:
         *("" if moment is None else to_text(moment) for moment in moments),
         *(str(counts.get(severity, "")) for severity in Severity),
         "" if image.suppressed is None else str(image.suppressed),
+        "" if image.exploited is None else str(image.exploited),
     ]
 
 
