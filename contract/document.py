@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from contract import gate
 from contract.paths import paths
 from contract.schemas import schemas
 from local.functions import PROJECT
@@ -24,7 +25,7 @@ def to_text() -> str:
         },
         "paths": paths(),
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas() | {"Verdict": gate.verdict()},
             "securitySchemes": {
                 "sigv4": {
                     "type": "apiKey",

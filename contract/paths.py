@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from contract.schemas import UUID, Schema, listed, ref, text
+from contract import gate
+from contract.schemas import UUID, Schema, listed, ref, text, whole
 from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
@@ -47,6 +48,10 @@ def paths() -> dict[str, dict[str, Operation]]:
         "/configs/{id}/tokens/{name}": {"delete": _revoke([_ID, _NAME])},
         "/dashboard/tokens": _tokens("DashboardToken", "/dashboard/tokens"),
         "/dashboard/tokens/{name}": {"delete": _revoke([_NAME])},
+        "/gate/tokens": _tokens("GateToken", "/gate/tokens"),
+        "/gate/tokens/{name}": {"delete": _revoke([_NAME])},
+        "/gate": {"get": _gate(IAM)},
+        "/gate/ci": {"get": _gate(TOKEN)},
         "/summary": {"get": _summary("Every configuration, added up", [])},
         "/summary/{id}": {"get": _summary("One configuration, added up", [_ID], "404")},
         "/vulnerabilities/{id}": {"get": _where()},
@@ -194,6 +199,17 @@ def _where() -> Operation:
     ]
     found = _answer("Where it is and was; nowhere is an answer, too.", _json(ref("Whereabouts")), _NEXT)
     return _operation("Where is a vulnerability?", {"200": found}, ("400", "404", "406"), asked)
+
+
+def _gate(security: list[Schema]) -> Operation:
+    asked = [
+        _parameter(name, schema, description, required=required)
+        for name, schema, description, required in gate.parameters()
+    ]
+    waits = {"Retry-After": {"schema": whole(), "description": "Seconds; where waiting may change the answer."}}
+    answer = _answer("Pass, fail, or unknown with the reasons.", _json(ref("Verdict")), waits)
+    errors = ("400", "401", "404")
+    return _operation("May this image go on?", {"200": answer}, errors, asked, security=security)
 
 
 def _contract() -> Operation:

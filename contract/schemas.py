@@ -164,6 +164,7 @@ def schemas() -> dict[str, Schema]:
         "AddedDashboardToken": closed(
             {"name": text(), "created": MOMENT, "token": text(), "dashboard_url": text(format="uri")}
         ),
+        "AddedGateToken": closed({"name": text(), "created": MOMENT, "token": text(), "gate_url": text(format="uri")}),
         "Counts": counts,
         "Coverage": coverage,
         "Changes": changes,

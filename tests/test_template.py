@@ -18,6 +18,9 @@ SIGNED_ROUTES = {
     "/configs/{id}/tokens/{name}": "Config",
     "/dashboard/tokens": "Config",
     "/dashboard/tokens/{name}": "Config",
+    "/gate/tokens": "Config",
+    "/gate/tokens/{name}": "Config",
+    "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
     "/vulnerabilities/{id}": "Summary",
@@ -27,6 +30,7 @@ TOKEN_ROUTES = {
     "/dashboard": "Summary",
     "/dashboard/{id}": "Summary",
     "/metrics": "Summary",
+    "/gate/ci": "Summary",
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"

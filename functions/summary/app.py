@@ -15,15 +15,18 @@ from aws_lambda_powertools.logging import correlation_paths
 from ecr_rescan.core import keys
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
+from ecr_rescan.core.gate import as_json as gate_json
+from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import presented_token
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.access import Access
-from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, read_limit
+from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, json_response, read_limit
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import dashboard
+from ecr_rescan.runtime.serving.gate import GateService
 from ecr_rescan.runtime.serving.summaries import SummaryService
 
 TEXT = "text/plain"
@@ -76,6 +79,22 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
 
 
+@app.get("/gate")
+def ask_gate() -> Response[str]:
+    """May this image go on? Asked with a signature, or, where nobody checks signatures, with a token."""
+    event = app.current_event
+    if "token" in event.query_string_parameters:
+        _access().to_gate(_token())
+    return _verdict()
+
+
+@app.get("/gate/ci")
+def ask_gate_with_token() -> Response[str]:
+    """The same, for builds without AWS credentials."""
+    _access().to_gate(_token())
+    return _verdict()
+
+
 @app.get("/metrics")
 def show_metrics() -> Response[str]:
     """Everything as Prometheus scrapes it."""
@@ -120,6 +139,13 @@ def _service() -> SummaryService:
 
 def _access() -> Access:
     return Access(wiring.configurations(), wiring.token_sets())
+
+
+def _verdict() -> Response[str]:
+    question = Question.from_query(app.current_event.query_string_parameters)
+    verdict = GateService(wiring.configurations(), wiring.documents()).judge(question, at=clock.now())
+    headers = {} if verdict.retry_after is None else {"Retry-After": str(verdict.retry_after)}
+    return json_response(HTTPStatus.OK, gate_json.to_wire(verdict), headers=headers)
 
 
 @cache

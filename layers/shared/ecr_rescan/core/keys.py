@@ -15,6 +15,7 @@ HISTORY = "history/"
 NOTICES = "notices/"
 
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
+GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
