@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from contract import gate
+from contract import gate, vulnerabilities
 from contract.schemas import UUID, Schema, listed, ref, text, whole
 from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
 from ecr_rescan.core.severity import RATED
@@ -54,6 +54,7 @@ def paths() -> dict[str, dict[str, Operation]]:
         "/gate/ci": {"get": _gate(TOKEN)},
         "/summary": {"get": _summary("Every configuration, added up", [])},
         "/summary/{id}": {"get": _summary("One configuration, added up", [_ID], "404")},
+        "/vulnerabilities": {"get": _vulnerabilities()},
         "/vulnerabilities/{id}": {"get": _where()},
         "/openapi.json": {"get": _contract()},
         "/metrics": {"get": _metrics()},
@@ -187,6 +188,19 @@ def _summary(title: str, parameters: list[Schema], *more: str) -> Operation:
         _AFTER,
     ]
     return _operation(title, {"200": _answer("What is recorded.", content, _NEXT)}, ("400", "406", *more), asked)
+
+
+def _vulnerabilities() -> Operation:
+    content = _json(ref("Vulnerabilities")) | {summary.TEXT: {"schema": text()}, summary.CSV: {"schema": text()}}
+    limit = _LIMIT | {"maximum": summary.MOST_ROWS, "default": summary.DEFAULT_ROWS}
+    asked = [
+        *(_parameter(*parameter) for parameter in vulnerabilities.parameters()),
+        _parameter("format", text(enum=list(summary.FORMATS)), "Wins over Accept."),
+        _parameter("limit", limit, "Rows on a page, at most; a page also ends before 5 MB."),
+        _AFTER,
+    ]
+    found = _answer("The rows, and what they rest on.", content, _NEXT)
+    return _operation("What is open?", {"200": found}, ("400", "404", "406"), asked)
 
 
 def _where() -> Operation:

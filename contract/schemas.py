@@ -60,6 +60,7 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
 DIGEST = text(pattern="^sha256:[0-9a-f]{64}$")
 ID = text(pattern=UUID)
+PROBLEM = closed({"key": text(), "problem": text()})
 REGISTRY = text(pattern="^[0-9]{12}$")
 REGION = text(pattern=f"^{configuration.REGION.pattern}$".replace(r"\d", "[0-9]"), examples=["eu-west-1"])
 
@@ -123,7 +124,7 @@ def schemas() -> dict[str, Schema]:
     coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
     changes = _by(WINDOWS, _by(KINDS, whole()))
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
-    problem = closed({"key": text(), "problem": text()})
+    problem = PROBLEM
     tagged = listed(text())
     return {
         "Error": closed(

@@ -110,6 +110,7 @@ def test_answers_are_as_it_says(running: Service) -> None:
     assert summary("/summary")["totals"]["images"] == 3
     assert summary("/summary/{id}", **asked)["totals"]["counts"]["HIGH"] == 1
     assert summary("/vulnerabilities/{id}", parameters={"id": "CVE-2026-1"})["repositories_affected"] == 2
+    assert [row["images"] for row in summary("/vulnerabilities")["vulnerabilities"]] == [2]
     for image, verdict in (("team/app:1", "fail"), ("team/app:0", "pass"), ("team/app:9", "unknown")):
         assert summary("/gate", query={"image": image})["verdict"] == verdict
     assert summary("/gate", query={"image": "x"})["error"]["code"] == "InvalidRequest"
@@ -118,6 +119,7 @@ def test_answers_are_as_it_says(running: Service) -> None:
         running.post(repository, "1", [])
     running.days(1.2)
     assert len(summary("/vulnerabilities/{id}", parameters={"id": "CVE-2026-1"})["past"]) == 2
+    assert summary("/vulnerabilities", query={"state": "all"})["vulnerabilities"][0]["close_reason"] == "fixed"
     assert summary("/summary", query={"format": "x"})["error"]["code"] == "InvalidRequest"
     assert summary("/dashboard")["error"]["code"] == "Unauthorized"
     assert summary("/metrics")["error"]["code"] == "Unauthorized"

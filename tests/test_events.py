@@ -30,6 +30,7 @@ API = {
     "/gate/ci": {"GET"},
     "/summary": {"GET"},
     "/summary/{id}": {"GET"},
+    "/vulnerabilities": {"GET"},
     "/vulnerabilities/{id}": {"GET"},
     "/openapi.json": {"GET"},
     "/findings/{id}": {"GET", "HEAD"},

@@ -23,6 +23,7 @@ SIGNED_ROUTES = {
     "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
+    "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
     "/openapi.json": "Summary",
 }

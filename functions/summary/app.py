@@ -20,6 +20,9 @@ from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import presented_token
+from ecr_rescan.core.vulnerabilities import forms
+from ecr_rescan.core.vulnerabilities.query import PARAMETERS, ListQuery
+from ecr_rescan.core.vulnerabilities.rows import SHAPES
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.access import Access
 from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, json_response, read_limit
@@ -28,6 +31,7 @@ from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import dashboard
 from ecr_rescan.runtime.serving.gate import GateService
 from ecr_rescan.runtime.serving.summaries import SummaryService
+from ecr_rescan.runtime.serving.vulnerabilities import VulnerabilityService
 
 TEXT = "text/plain"
 CSV = "text/csv"
@@ -38,6 +42,8 @@ SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
 LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
 LONGEST_VULNERABILITY = 256
+DEFAULT_ROWS = 500
+MOST_ROWS = 5_000
 
 app = create_api()
 
@@ -55,6 +61,28 @@ def summarise_configuration(configuration_id: str) -> Response[str]:
     media_type, after, limit = _form()
     summary = _service().one(_checked(configuration_id), at=clock.now())
     return _summary(summary, f"/summary/{configuration_id}", media_type, after, limit)
+
+
+@app.get("/vulnerabilities")
+def list_vulnerabilities() -> Response[str]:
+    """What is open, or what else of it is asked for."""
+    event = app.current_event
+    media_type = choose_format(event, FORMATS)
+    query = ListQuery.from_query(event.query_string_parameters)
+    limit = read_limit(event, default=DEFAULT_ROWS, largest=MOST_ROWS)
+    after = _after(SHAPES[query.sort])
+    days_allowed = wiring.summary_settings().days_allowed
+    service = VulnerabilityService(wiring.configurations(), wiring.documents(), days_allowed)
+    listing, last = service.page(query, after=after, limit=limit, at=clock.now())
+    asked = {name: event.query_string_parameters.get(name) for name in (*PARAMETERS, "format")}
+    following = _next("/vulnerabilities", last, **asked, limit=str(limit))
+    headers = {"Vary": "Accept"} | _link(following)
+    if media_type == TEXT:
+        lines = forms.to_lines(listing, following=following)
+        return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", lines, headers=headers)
+    if media_type == CSV:
+        return _csv(forms.to_csv(listing), headers, "vulnerabilities")
+    return Response(HTTPStatus.OK, JSON, json.dumps(forms.to_wire(listing), separators=(",", ":")), headers=headers)
 
 
 @app.get("/vulnerabilities/<vulnerability>")
@@ -201,14 +229,14 @@ def _summary(whole: Summary, path: str, media_type: str, after: pages.Cursor | N
         text = as_text.to_text(summary, following=following)
         return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", text, headers=headers)
     if media_type == CSV:
-        return _csv(summary, headers)
+        return _csv(as_csv.to_csv(summary), headers)
     body = json.dumps(as_json.to_wire(summary), separators=(",", ":"))
     return Response(HTTPStatus.OK, JSON, body, headers=headers)
 
 
-def _csv(summary: Summary, headers: dict[str, str]) -> Response[str]:
-    saved = {"Content-Disposition": 'attachment; filename="ecr-rescan.csv"'}
-    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", as_csv.to_csv(summary), headers=saved | headers)
+def _csv(table: str, headers: dict[str, str], name: str = "ecr-rescan") -> Response[str]:
+    saved = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", table, headers=saved | headers)
 
 
 def _page(links: Links, configuration_id: str | None) -> Response[str]:
@@ -223,7 +251,7 @@ def _page(links: Links, configuration_id: str | None) -> Response[str]:
     if media_type == CSV:
         after = _after(pages.SUMMARY_CURSOR)
         part, last = pages.page_of_summary(summary, as_csv.size, after=after, limit=pages.LARGEST_PAGE)
-        return _csv(part, headers | _link(_next(links.here, last, format="csv", token=links.token)))
+        return _csv(as_csv.to_csv(part), headers | _link(_next(links.here, last, format="csv", token=links.token)))
     found = service.where(query.cve, at=now, configuration_id=configuration_id) if query.cve else None
     page = Page(summary, service.history(summary), found, query, links, DAYS, pages.beginnings(summary, as_csv.size))
     return Response(HTTPStatus.OK, dashboard.HTML, to_html(page, dashboard.style()), headers=headers)

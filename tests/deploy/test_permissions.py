@@ -123,6 +123,7 @@ def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.api(summary, "GET", "/dashboard", **with_token),
         cloud.api(summary, "GET", "/dashboard/{id}", **one, **with_token),
         cloud.api(summary, "GET", "/metrics", **with_token),
+        cloud.api(summary, "GET", "/vulnerabilities"),
         cloud.api(summary, "GET", "/gate", query={"image": "team/app:1"}),
     ]
     cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "b"})
