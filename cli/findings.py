@@ -31,7 +31,7 @@ def summary(config: str | None, form: str | None) -> int:
     if form == "csv":
         _print_csv(service, path, {})
         return 0
-    told = _whole_summary(service, path)
+    told = whole_summary(service, path)
     if form == "json":
         tables.as_json(told)
         return 0
@@ -59,7 +59,7 @@ def summary(config: str | None, form: str | None) -> int:
     return 0
 
 
-def _whole_summary(service: Api, path: str) -> Any:
+def whole_summary(service: Api, path: str) -> Any:
     """All pages as one: images are added to the configuration that they are of."""
     first, *others = [page.json() for page in service.pages(path)]
     known = {one["id"]: one for one in first["configurations"]}
@@ -182,7 +182,7 @@ def where(what: str, form: str | None) -> int:
             for place in told["places"]
         ]
         covered = told["coverage"]
-        looked = f"{covered['selected'] - covered['never']:,} of {covered['selected']:,} platforms of selected images were looked at"
+        looked = f"{covered['selected'] - covered['never']:,} of {covered['selected']:,} platforms were looked at"
         empty = f"{told['vulnerability']} is nowhere: {looked}. {_NOTE}"
         tables.show(columns, rows, empty=empty, foldable=("repository", "tags"))
         if told["uri"]:

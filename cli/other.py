@@ -6,7 +6,7 @@ import click
 
 from cli import tables
 from cli.errors import DONE, TROUBLE, UsageError
-from cli.findings import problems_of
+from cli.findings import problems_of, whole_summary
 from cli.shape import Command, api
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -16,7 +16,7 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_op
 def doctor() -> int:
     """What is wrong with this deployment; 0 where nothing is."""
     service = api()
-    told = service.get("/summary", {"limit": 1}).json()
+    told = whole_summary(service, "/summary")
     found = problems_of(told)
     covered = told["totals"]["coverage"]
     for state in ("stale", "failed", "unsupported", "never"):
