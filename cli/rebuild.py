@@ -10,13 +10,14 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
 
+from ecr_rescan.adapters.backoff import PatientClient
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
 from ecr_rescan.adapters.documents import DocumentStore
@@ -26,16 +27,18 @@ from ecr_rescan.core.changes.image_list import ImageFact
 from ecr_rescan.core.changes.rebuilding import differences, rebuild
 from ecr_rescan.core.changes.recording import Changes, Update, announce
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import DocumentError, EcrRescanError, UnknownSchemaError
+from ecr_rescan.core.errors import DocumentError, EcrRescanError, RegistryError, UnknownSchemaError
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
-from ecr_rescan.core.scanning.facts import Facts, apply_facts, unconfirmed
+from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, unconfirmed
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.listing import image_facts, selected_images, unresolved
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime import clock
 from ecr_rescan.runtime.scanning.looking import list_repository, resolve
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
+from ecr_rescan.runtime.scanning.registries import roles_of
 
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=16)
 _LOST = (
@@ -80,25 +83,26 @@ class Rebuilding:
         rebuild(after, seen.update, configurations, self._now, keep_all=not complete)
         found = differences(before, after)
         if apply:
-            self._write(seen, configurations, complete=complete)
+            self._write(seen, configurations, before.images_version, complete=complete)
         return found
 
     def _look(self, ledger: Ledger, configurations: Sequence[ScanConfiguration]) -> _Seen:
         facts = Facts(began=self._now)
-        list_repository(self._registry, self._place.repository, facts)
-        apply_facts(ledger, facts, self._now)
+        list_repository(self._registry, ledger, facts)
+        apply_images(ledger, facts, self._now)
         if facts.problem:
             self.notes.append(f"the images could not be listed: {facts.problem}")
         if facts.missing:
             self.notes.append("the repository is not there")
         indexes = unresolved(ledger, selected_images(ledger, configurations))
         resolve(self._registry, self._place.repository, indexes, facts)
-        apply_facts(ledger, facts, self._now)
+        apply_images(ledger, facts, self._now)
         chosen = selected_images(ledger, configurations)
         digests = sorted({manifest for digest in chosen for manifest in ledger.manifests_of(digest)})
         with ThreadPoolExecutor(16) as pool:
             facts.answers = list(pool.map(functools.partial(self._registry.findings, self._place.repository), digests))
-        apply_facts(ledger, facts, self._now)
+        apply_images(ledger, facts, self._now)
+        apply_scans(ledger, facts, self._now)
         unread = [
             answer
             for answer in facts.answers
@@ -134,25 +138,43 @@ class Rebuilding:
             self.notes.append(f"the findings document can't be used ({error.problem}); {_LOST}")
         return FindingsDocument(*self._place, self._now, self._now)
 
-    def _write(self, seen: _Seen, configurations: Sequence[ScanConfiguration], *, complete: bool) -> None:
+    def _write(
+        self, seen: _Seen, configurations: Sequence[ScanConfiguration], recorded: int, *, complete: bool
+    ) -> None:
         board = NoticeBoard(self._documents)
         key = self._place.findings_key
+        version = 0
+
+        def images(body: bytes | None) -> bytes:
+            nonlocal version
+            fresh = _read_or(Ledger.from_json, self._place.images_key, body, Ledger(*self._place, since=self._now))
+            before = image_facts(fresh)
+            apply_images(fresh, seen.facts, self._now)
+            if image_facts(fresh) != before or fresh.version < recorded:
+                fresh.version = max(fresh.version, recorded) + 1
+            version = fresh.version
+            return fresh.to_json()
 
         def findings(body: bytes | None) -> bytes:
             document = _read_or(
                 FindingsDocument.from_json, key, body, FindingsDocument(*self._place, self._now, self._now)
             )
-            changes = rebuild(document, seen.update, configurations, self._now, keep_all=not complete)
+            # Where the service has written a later version meanwhile, its images are the newer ones.
+            is_newest = document.images_version <= version
+            update = seen.update if is_newest else replace(seen.update, images=None)
+            changes = rebuild(document, update, configurations, self._now, keep_all=not complete)
+            document.images_version = max(document.images_version, version)
             announce(document, changes, self._waves(board, changes), self._now)
             return document.to_json()
 
-        def ledger(body: bytes | None) -> bytes:
+        def scans(body: bytes | None) -> bytes:
             fresh = _read_or(Ledger.from_json, self._place.images_key, body, Ledger(*self._place, since=self._now))
-            apply_facts(fresh, seen.facts, self._now)
+            apply_images(fresh, seen.facts, self._now)
+            apply_scans(fresh, seen.facts, self._now)
             return fresh.to_json()
 
-        # In the service's order: findings ahead of their ledger are only looked at once more.
-        for place, change in ((key, findings), (self._place.images_key, ledger)):
+        # In the service's order, see Repositories.
+        for place, change in ((self._place.images_key, images), (key, findings), (self._place.images_key, scans)):
             self._clear_damage(place)
             self._documents.update(place, change)
 
@@ -191,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     documents = DocumentStore(boto3.client("s3"), asked.bucket)
     try:
         listed = ConfigurationStore(documents).list_all()
-        configurations = naming(place, listed.valid)
+        configurations = Naming(listed.valid).of(place)
         if not configurations:
             print("No configuration names this repository: there is nothing to record.", file=sys.stderr)
             return 2
@@ -223,10 +245,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _registry(place: Place, configurations: Sequence[ScanConfiguration], external_id: str) -> Registry:
-    role_arn = min((item.role_arn for item in configurations if item.role_arn), default=None)
-    roles = AssumedRoles(boto3.client("sts"), external_id=external_id, now=clock.now)
-    client = EcrClients(_client, roles).client(place.region, role_arn)
-    return Registry(client, registry=place.registry, region=place.region, own=True)
+    sessions = AssumedRoles(boto3.client("sts"), external_id=external_id, now=clock.now)
+    ecr_clients = EcrClients(_client, sessions)
+    clients, refused = [], None
+    for role in roles_of(configurations):
+        try:
+            clients.append(PatientClient(ecr_clients.client(place.region, role or None)))
+        except RegistryError as error:
+            refused = error
+    if not clients and refused:
+        raise refused
+    return Registry(lambda: clients, registry=place.registry, region=place.region)
 
 
 def _client(region: str, credentials: Credentials | None) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import checks, configuration
+from ecr_rescan.core import configuration, shapes
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
-from ecr_rescan.core.summary import dry_run, where
+from ecr_rescan.core.summary import dry_run, others, where
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.recent import KINDS, WINDOWS
 from ecr_rescan.core.summary.summary import COVERAGE
@@ -58,11 +58,11 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 
 
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
-DIGEST = text(pattern="^sha256:[0-9a-f]{64}$")
+DIGEST = text(pattern=f"^{shapes.DIGEST.pattern}$")
 ID = text(pattern=UUID)
 PROBLEM = closed({"key": text(), "problem": text()})
-REGISTRY = text(pattern="^[0-9]{12}$")
-REGION = text(pattern=f"^{configuration.REGION.pattern}$".replace(r"\d", "[0-9]"), examples=["eu-west-1"])
+REGISTRY = text(pattern=f"^{shapes.REGISTRY.pattern}$")
+REGION = text(pattern=f"^{shapes.REGION.pattern}$", examples=["eu-west-1"])
 
 
 def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
@@ -71,7 +71,9 @@ def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
 
 def _configuration() -> dict[str, Schema]:
     """The fields that a person sets."""
-    repository = text(pattern=f"^{checks.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=256)
+    repository = text(
+        pattern=f"^{shapes.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=shapes.LONGEST_REPOSITORY
+    )
     return {
         "region": REGION,
         "registry": REGISTRY,
@@ -82,21 +84,21 @@ def _configuration() -> dict[str, Schema]:
                 listed(repository, minItems=1, maxItems=100, contains={"not": {"pattern": "^!"}}),
             ],
         },
-        "tags": nullable(_patterns(checks.TAG_PATTERN.pattern, 300, 100, 0)),
+        "tags": nullable(_patterns(shapes.TAG_PATTERN.pattern, shapes.LONGEST_TAG, 100, 0)),
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
         "notify": nullable(ref("RatedSeverity")),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
-        "role_arn": nullable(text(pattern=f"^{configuration.ROLE_ARN.pattern}$".replace(r"\d", "[0-9]"))),
+        "role_arn": nullable(text(pattern=f"^{shapes.ROLE_ARN.pattern}$")),
         "description": nullable(text(minLength=1, maxLength=500)),
     }
 
 
 def _suppression(tags: Schema) -> dict[str, Schema]:
     return {
-        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=256),
-        "package": text(minLength=1, maxLength=256),
+        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
+        "package": text(minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
         "tags": tags,
         "reason": text(minLength=1, maxLength=500),
         "until": text(format="date"),
@@ -207,6 +209,7 @@ def schemas() -> dict[str, Schema]:
                     closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
                 ),
                 "problems": listed(text()),
+                "not_images": _not_images(),
                 "images": listed(ref("Image")),
             }
         ),
@@ -223,6 +226,7 @@ def schemas() -> dict[str, Schema]:
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
                         "coverage": ref("Coverage"),
+                        "not_images": whole(),
                     }
                 ),
                 "configurations": listed(ref("ConfigurationSummary")),
@@ -233,8 +237,28 @@ def schemas() -> dict[str, Schema]:
     }
 
 
+def _not_images() -> Schema:
+    artifact = {
+        "repository": text(),
+        "digest": DIGEST,
+        "tags": listed(text(), maxItems=others.MOST_TAGS),
+        "kind": text(),
+        "media_type": text(),
+        "pushed_at": MOMENT,
+    }
+    return closed(
+        {
+            "count": whole(),
+            "kinds": {"type": "object", "additionalProperties": whole()},
+            "first": listed(closed(artifact), maxItems=others.MOST_LISTED),
+        },
+        description="What is no image, under a selected tag or attached to one; it takes no image's place.",
+    )
+
+
 def _preview() -> Schema:
     image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    other = closed({**image["properties"], "kind": text()})
     number = nullable(whole())
     first = closed({"repository": text(), "selected": number, "left_out": number})
     most = dry_run.MOST_LISTED
@@ -249,8 +273,10 @@ def _preview() -> Schema:
                 {
                     "selected": number,
                     "left_out_by_newest": number,
+                    "not_images": number,
                     "first_selected": listed(image, maxItems=most),
                     "first_left_out": listed(image, maxItems=most),
+                    "first_not_images": listed(other, maxItems=most),
                 }
             ),
             "scans_a_day": number,

@@ -104,7 +104,9 @@ def test_platforms_count_and_what_cannot_be_scanned_does_not(s3: Any) -> None:
     held.images[digest("old")].archived = True
     record(s3, held)
     found = told(repository="team/web")
-    assert (found["images"]["selected"], found["scans_a_day"]) == (3, 2)
+    assert (found["images"]["selected"], found["scans_a_day"]) == (2, 2)
+    assert found["images"]["not_images"] == 1
+    assert [(one["tags"], one["kind"]) for one in found["images"]["first_not_images"]] == [(["chart"], "Helm chart")]
 
 
 def test_enhanced_scanning_starts_nothing(s3: Any) -> None:

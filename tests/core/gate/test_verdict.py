@@ -13,6 +13,7 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.gate.question import ImageName, Question
 from ecr_rescan.core.gate.verdict import Answer, Record, Verdict, judge
+from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
 from tests.summary_records import (
@@ -286,6 +287,22 @@ def test_an_index_that_is_not_resolved_or_lost_a_platform_does_not_pass() -> Non
     unresolved.images[digest("index")].children = None
     assert codes(verdict(ask(), record(unresolved))) == ["NEVER_SCANNED"]
     assert codes(verdict(ask(), record(an_index()))) == ["UNSUPPORTED"]
+
+
+def test_an_enhanced_result_holds_as_of_when_it_was_read() -> None:
+    """Inspector renews it when there is reason to; nobody scans it again every day."""
+    members: dict[str, Any] = {"state": ScanState.COMPLETE, "scan_type": ScanType.ENHANCED}
+    old = ManifestRecord(completed_at=NOW - hours(400), read_at=NOW - hours(2), **members)
+    found = verdict(ask(), record(ledger({"new": old})))
+    assert (found.answer, found.as_of) == (Answer.PASS, NOW - hours(2))
+    unread = ManifestRecord(completed_at=NOW - hours(400), read_at=NOW - hours(30), **members)
+    assert codes(verdict(ask(), record(ledger({"new": unread})))) == ["STALE"]
+
+
+def test_what_is_no_image_does_not_pass() -> None:
+    """A Helm chart has no result that says anything."""
+    chart = ledger({"new": complete()}, artifact_type="application/vnd.cncf.helm.config.v1+json")
+    assert codes(verdict(ask(), record(chart))) == ["UNSUPPORTED"]
 
 
 @given(

@@ -192,10 +192,7 @@ class DocumentStore:
             StoreError: S3 failed or refused.
             Whatever ``change`` raises.
         """
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
-                self._sleep(longest * self._chance())
+        for attempt in self.attempts(key):
             stored = known if known is not None and not attempt else self.get(key)
             body = change(stored.body if stored else None)
             if body is None or (stored and stored.body == body):
@@ -206,6 +203,19 @@ class DocumentStore:
                 return self.put(key, body, if_none_match=True)
             except ConflictError:
                 continue
+        raise AssertionError("the attempts end with an error")
+
+    def attempts(self, key: str) -> Iterator[int]:
+        """The numbers, from 0, of the attempts to write what others may be writing, with pauses in between.
+
+        Raises:
+            ConflictError: after eight attempts.
+        """
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
+                self._sleep(longest * self._chance())
+            yield attempt
         raise ConflictError(key, f"{key} was changed by somebody else {_ATTEMPTS} times in a row")
 
     def _get_or_error(self, key: str) -> Stored | StoreError | DocumentError | None:

@@ -13,10 +13,7 @@ from typing import TypeGuard
 
 from ecr_rescan.core.errors import Fault
 from ecr_rescan.core.severity import RATED, Severity
-
-# ECR API reference, PutImage and CreateRepository: what a tag and a repository name may consist of, and the wildcards.
-TAG_PATTERN = re.compile(r"!?[A-Za-z0-9_.*?-]+", re.ASCII)
-REPOSITORY_PATTERN = re.compile(r"!?[a-z0-9._/*?-]+", re.ASCII)
+from ecr_rescan.core.shapes import LONGEST_REPOSITORY, LONGEST_TAG, REPOSITORY_PATTERN, TAG_PATTERN
 
 _MOST_FAULTS = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -112,7 +109,7 @@ class Checks:
         if value is None:
             return ()
         patterns = [value] if isinstance(value, str) else value
-        if not _all_patterns(patterns, REPOSITORY_PATTERN, 256) or not 1 <= len(patterns) <= 100:
+        if not _all_patterns(patterns, REPOSITORY_PATTERN, LONGEST_REPOSITORY) or not 1 <= len(patterns) <= 100:
             self.fault(name, accepted)
             return ()
         if all(pattern.startswith("!") for pattern in patterns):
@@ -125,7 +122,7 @@ class Checks:
         value = self._get(name, False, "")
         if value is None:
             return ()
-        if not _all_patterns(value, TAG_PATTERN, 300) or len(value) > 100:
+        if not _all_patterns(value, TAG_PATTERN, LONGEST_TAG) or len(value) > 100:
             self.fault(
                 name,
                 "must be a list of at most 100 image tags or globs "

@@ -13,6 +13,7 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.errors import DocumentError, Fault, InvalidConfigurationError, UnknownSchemaError
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.shapes import REGION, REGISTRY, ROLE_ARN
 from ecr_rescan.core.times import from_text, to_text, whole_seconds
 
 SCHEMA = 1
@@ -42,10 +43,6 @@ ANSWERED: dict[str, type] = {
 _STORED = ("schema", "selected_since", "selection")
 _SUPPRESSION = ("vulnerability", "package", "tags", "reason", "until")
 
-# eusc-de-east-1, the European Sovereign Cloud's first Region, begins with four letters.
-REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d", re.ASCII)
-_REGISTRY = re.compile(r"\d{12}", re.ASCII)
-ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[A-Za-z0-9+=,.@_/-]{1,512}", re.ASCII)
 # A leading ! would exclude, and so suppress everything else.
 _VULNERABILITY = re.compile(r"(?!!)[!-~]{1,256}", re.ASCII)
 _PACKAGE = re.compile(r"(?!!)[ -~]{1,256}", re.ASCII)
@@ -231,7 +228,7 @@ def _read(
         raise InvalidConfigurationError([Fault("body", "must be a JSON object")])
     checks = Checks(body)
     region = checks.shaped("region", REGION, "a Region such as eu-west-1", required=True)
-    registry = checks.shaped("registry", _REGISTRY, "an account id: a string of 12 digits", required=True)
+    registry = checks.shaped("registry", REGISTRY, "an account id: a string of 12 digits", required=True)
     repository = checks.repositories("repository")
     role_arn = checks.shaped("role_arn", ROLE_ARN, "the ARN of an IAM role: arn:aws:iam::123456789012:role/name")
     configuration = ScanConfiguration(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.shapes import REGISTRY
 
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]*\*?", re.ASCII)
+_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::{REGISTRY.pattern}:role/[A-Za-z0-9+=,.@_/-]*\*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _required(environment: Mapping[str, str], variable: str) -> str:
 
 def _account_id(environment: Mapping[str, str]) -> str:
     value = _required(environment, "ACCOUNT_ID")
-    if not _ACCOUNT.fullmatch(value):
+    if not REGISTRY.fullmatch(value):
         raise SettingsError("ACCOUNT_ID", "is not an account id of 12 digits")
     return value
 
@@ -134,6 +134,6 @@ def _days_allowed(environment: Mapping[str, str]) -> dict[Severity, int]:
 def _allowed_roles(environment: Mapping[str, str]) -> tuple[str, ...]:
     roles = tuple(role for part in environment.get("ALLOWED_ROLES", "").split(",") if (role := part.strip()))
     for role in roles:
-        if not _ROLE.fullmatch(role):
+        if not _ROLES.fullmatch(role):
             raise SettingsError("ALLOWED_ROLES", f"{role!r} is not the ARN of an IAM role, or one that ends in *")
     return roles

@@ -158,7 +158,10 @@ class Announcement:
 
 @dataclass(slots=True)
 class FindingsDocument:
-    """All of one repository. ``since`` is when the service first listed it, ``changed_at`` the last real change."""
+    """All of one repository. ``since`` is when the service first listed it, ``changed_at`` the last real change.
+
+    ``images_version``: the version of the ledger whose images are listed here.
+    """
 
     registry: str
     region: str
@@ -170,6 +173,7 @@ class FindingsDocument:
     findings: dict[FindingKey, Finding] = field(default_factory=dict)
     advisories: dict[str, Advisory] = field(default_factory=dict)
     outbox: list[Announcement] = field(default_factory=list)
+    images_version: int = 0
 
     def manifests_of(self, mask: int) -> Iterator[Manifest]:
         """The manifests in a mask, by position."""
@@ -199,6 +203,7 @@ class FindingsDocument:
             "repository": self.repository,
             "since": to_text(self.since),
             "changed_at": to_text(self.changed_at),
+            "images_version": self.images_version,
             "manifests": [None if manifest is None else _manifest_to_wire(manifest) for manifest in self.manifests],
             "images": [_image_to_wire(image) for _, image in sorted(self.images.items())],
             "findings": findings,
@@ -225,6 +230,7 @@ class FindingsDocument:
             repository=wire["repository"],
             since=from_text(wire["since"]),
             changed_at=from_text(wire["changed_at"]),
+            images_version=int(wire.get("images_version", 0)),
             manifests=[None if item is None else _manifest_from_wire(item) for item in wire["manifests"]],
             images={item["digest"]: _image_from_wire(item) for item in wire["images"]},
             findings={

@@ -52,10 +52,14 @@ class Update:
 
 @dataclass(slots=True)
 class Changes:
-    """What an update changed, by configuration id: alerts that began or joined a wave, and alerts that rose."""
+    """What an update changed, by configuration id: alerts that began or joined a wave, and alerts that rose.
+
+    ``lacking``: the selected manifests of which no result is recorded.
+    """
 
     opened: dict[str, list[FindingKey]] = field(default_factory=dict)
     raised: dict[str, list[FindingKey]] = field(default_factory=dict)
+    lacking: frozenset[str] = frozenset()
 
 
 class _Merge:
@@ -103,6 +107,7 @@ class _Merge:
             self._forget(removed)
         update_texts(self.document, self.fresh.values(), self.touched, self.now)
         changes = self._compare()
+        changes.lacking = self._lacking()
         self._prune()
         return changes
 
@@ -124,6 +129,13 @@ class _Merge:
             for finding in self.document.findings.values()
             for opening in finding.openings
         )
+
+    def _lacking(self) -> frozenset[str]:
+        selected = 0
+        for seen in self._views().values():
+            selected |= seen.selected
+        without_result = selected & ~self.document.with_result
+        return frozenset(manifest.digest for manifest in self.document.manifests_of(without_result))
 
     def _take_results(self) -> None:
         wanted = wanted_images(self.document, list(self.views_listed.values()), keep_all=self.keep_all)

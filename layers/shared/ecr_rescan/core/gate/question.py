@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ecr_rescan.core import keys
+from ecr_rescan.core import keys, shapes
 from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.severity import RATED, Severity
 
@@ -21,11 +21,7 @@ LONGEST_IMAGE = 700
 
 # The forms of a registry's host name (Amazon ECR User Guide, "Private registries"; its endpoints, FIPS and dual-stack
 # ones included). A registry may also be named as everywhere else here, by its account.
-_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z]{2,4}(?:-[a-z]+)+-\d)\.[a-z.-]+", re.ASCII)
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*", re.ASCII)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,299}", re.ASCII)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_HOST = re.compile(rf"({shapes.REGISTRY.pattern})\.dkr[.-]ecr(?:-fips)?\.({shapes.REGION.pattern})\.[a-z.-]+")
 _AGE = re.compile(r"(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?", re.ASCII)
 
 _IMAGE_FORM = (
@@ -83,7 +79,7 @@ class Question:
         if fixable not in ("true", "false"):
             faults.append(Fault("fixable", "must be true or false"))
         compared_to = query.get("compared_to")
-        if compared_to is not None and not _TAG.fullmatch(compared_to):
+        if compared_to is not None and not shapes.TAG.fullmatch(compared_to):
             faults.append(Fault("compared_to", "must be a tag"))
         max_age = _max_age(query.get("max_age"), faults)
         if faults or image is None:
@@ -101,16 +97,16 @@ def _image(text: str | None, faults: list[Fault]) -> ImageName | None:
 def parse_image(text: str) -> ImageName | None:
     """Read an image's name; None where it is none."""
     text, at, digest = text.removeprefix("https://").partition("@")
-    if at and not _DIGEST.fullmatch(digest):
+    if at and not shapes.DIGEST.fullmatch(digest):
         return None
     registry = region = None
     first, slash, rest = text.partition("/")
     if slash and (host := _HOST.fullmatch(first)):
         registry, region, text = host[1], host[2], rest
-    elif slash and _ACCOUNT.fullmatch(first):
+    elif slash and shapes.REGISTRY.fullmatch(first):
         registry, text = first, rest
     repository, colon, tag = text.partition(":")
-    if not _REPOSITORY.fullmatch(repository) or (colon and not _TAG.fullmatch(tag)) or not (tag or digest):
+    if not shapes.REPOSITORY.fullmatch(repository) or (colon and not shapes.TAG.fullmatch(tag)) or not (tag or digest):
         return None
     return ImageName(repository, tag or None, digest or None, registry, region)
 

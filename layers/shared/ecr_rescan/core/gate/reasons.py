@@ -102,6 +102,11 @@ def unknown_image(image: ImageName) -> Reason:
     )
 
 
+def no_image(image: ImageName) -> Reason:
+    """A Helm chart, an attestation: nothing that ECR scans."""
+    return Reason("UNSUPPORTED", f"{image} is not a container image", "Judge it by other means")
+
+
 def behind(image: ImageName) -> Reason:
     """The record does not have the repository's newest image yet."""
     return Reason(

@@ -13,13 +13,18 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.gate import reasons
 from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.gate.reasons import Reason
+from ecr_rescan.core.scanning.artifacts import only_images
+from ecr_rescan.core.scanning.enhanced import confirmed_at
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One platform. ``usable``: its result may be gone by: complete, recorded, and not older than was allowed."""
+    """One platform.
+
+    ``scanned_at`` is as of when its result holds. ``usable``: it may be gone by: complete, recorded, not too old.
+    """
 
     manifest: str | None
     platform: str | None
@@ -72,6 +77,8 @@ def find(question: Question, ledger: Ledger, document: FindingsDocument | None, 
     digest, held_by = _digest(question, ledger)
     if held_by is None:
         return reasons.unknown_image(image)
+    if held_by not in only_images(ledger.images):
+        return reasons.no_image(image)
     places = _places(document)
     parts: list[Part] = []
     unknown: list[Reason] = []
@@ -82,7 +89,8 @@ def find(question: Question, ledger: Ledger, document: FindingsDocument | None, 
             continue
         position = places.get(status.manifest) if status.manifest else None
         why = _why_unknown(question, ledger, status, position, at)
-        parts.append(Part(status.manifest, status.platform, status.state, status.scanned_at, why is None))
+        holds_at = _holds_at(ledger, status)
+        parts.append(Part(status.manifest, status.platform, status.state, holds_at, why is None))
         if why is not None:
             unknown.append(why)
         elif position is not None:
@@ -107,7 +115,8 @@ def selecting(
     subject: Subject, configurations: Sequence[ScanConfiguration], ledger: Ledger
 ) -> tuple[ScanConfiguration, ...]:
     """The configurations that select the image."""
-    return tuple(one for one in configurations if subject.held_by in select(one, ledger.images))
+    images = only_images(ledger.images)
+    return tuple(one for one in configurations if subject.held_by in select(one, images))
 
 
 def _digest(question: Question, ledger: Ledger) -> tuple[str, str | None]:
@@ -138,11 +147,17 @@ def _why_unknown(
 ) -> Reason | None:
     """Why the result of a platform can't be gone by; None where it can."""
     record = ledger.manifests.get(status.manifest) if status.manifest else None
-    if record is None or status.scanned_at is None or status.state not in (ImageState.COMPLETE, ImageState.STALE):
+    holds_at = _holds_at(ledger, status)
+    if record is None or holds_at is None or status.state not in (ImageState.COMPLETE, ImageState.STALE):
         return reasons.of_state(status, at)
-    if record.state is ScanState.EXPIRED or at - status.scanned_at > question.max_age:
+    if record.state is ScanState.EXPIRED or at - holds_at > question.max_age:
         return reasons.too_old(status, question.max_age, at)
     return reasons.not_recorded(status) if position is None else None
+
+
+def _holds_at(ledger: Ledger, status: ImageStatus) -> datetime | None:
+    record = ledger.manifests.get(status.manifest) if status.manifest else None
+    return confirmed_at(record) if record is not None else None
 
 
 def _compared(tag: str | None, ledger: Ledger, places: Mapping[str, int]) -> Compared | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.enhanced import confirmed_at
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
 from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
@@ -33,8 +34,9 @@ class Plan:
 
     ``look_ups``, ``starts``, ``asks``: digests of manifests, the longest waiting first. ``due_since``: when the first
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
-    selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
-    time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan.
+    selected manifests by state. ``waiting``: how many are to be looked up, or have a scan running for the first
+    time. ``late_at``: when each of them is older than promised, if nothing comes of it until then. ``oldest``: the
+    oldest last scan (of an enhanced result, the last reading).
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -44,8 +46,12 @@ class Plan:
     next_at: datetime | None = None
     states: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
-    overdue: int = 0
+    late_at: list[datetime] = field(default_factory=list)
     oldest: datetime | None = None
+
+    def overdue(self, now: datetime) -> int:
+        """How many of the selected manifests are older than promised; true for a plan of long ago, too."""
+        return sum(late_at < now for late_at in self.late_at)
 
 
 def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
@@ -81,7 +87,7 @@ def make_plan(
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)
         plan.states[record.state.value] += 1
-        _count(plan, record, now)
+        _count(plan, record, scan_type)
         if action is Action.LOOK_UP:
             plan.look_ups.append(digest)
         elif action is Action.START:
@@ -108,18 +114,20 @@ def _hold(plan: Plan, ledger: Ledger, scan_type: ScanType, times: list[datetime]
         times.append(together)
 
 
-def _count(plan: Plan, record: ManifestRecord, now: datetime) -> None:
-    if record.completed_at is None and record.state in _WAITING and (is_pending(record) or not record.looked_up):
-        plan.waiting += 1
+def _count(plan: Plan, record: ManifestRecord, scan_type: ScanType) -> None:
+    is_first = record.completed_at is None and is_pending(record)
+    plan.waiting += record.state in _CURRENT | _WAITING and (is_first or not record.looked_up)
     if record.state not in _CURRENT:
         return
-    if record.completed_at is not None:
-        plan.oldest = min(plan.oldest or record.completed_at, record.completed_at)
-    # A result that is only not seen yet, as where no events come from, is not overdue.
+    confirmed = confirmed_at(record)
+    if confirmed is not None:
+        plan.oldest = min(plan.oldest or confirmed, confirmed)
+    # A result that is only not seen yet, as where no events come from, is not overdue; Inspector's is its own to time.
     if is_pending(record) and record.claimed_at is not None:
-        plan.overdue += now - record.claimed_at > ASK_AFTER[1]
-    elif record.completed_at is not None:
-        plan.overdue += now - record.completed_at > LATEST
+        if scan_type is ScanType.BASIC:
+            plan.late_at.append(record.claimed_at + ASK_AFTER[1])
+    elif confirmed is not None:
+        plan.late_at.append(confirmed + LATEST)
 
 
 def _last(record: ManifestRecord) -> float:

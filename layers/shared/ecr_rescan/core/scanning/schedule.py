@@ -102,7 +102,7 @@ def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now:
     """
     if image.archived or not image.is_scannable:
         return Action.WAIT
-    if is_pending(record):
+    if is_pending(record) and record.looked_up:
         if record.retry_at is not None:
             # It is not known whether this start was accepted: no event will tell, so the tick looks itself.
             return Action.LOOK_UP if record.retry_at <= now else Action.WAIT
@@ -149,6 +149,7 @@ def take_result(
     if record.claimed_at is not None and result.completed_at >= record.claimed_at:
         _set_claim_aside(record)
     _note_basic(record, result, now)
+    record.read_at = now if result.scan_type is ScanType.ENHANCED else None
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
         record.scan_type = result.scan_type

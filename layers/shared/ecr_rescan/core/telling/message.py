@@ -37,6 +37,11 @@ def name_of(configuration: ScanConfiguration) -> str:
     return clean(configuration.description or ", ".join(configuration.repository), 60)
 
 
+def whole_name_of(configuration: ScanConfiguration) -> str:
+    """The same in the body of a message, with all that a person wrote: a subject has room for a part of it."""
+    return clean(configuration.description or ", ".join(configuration.repository), 500)
+
+
 def changes_message(
     configuration: ScanConfiguration, alerts: Sequence[Alert], base_url: str | None, now: datetime
 ) -> Message:
@@ -49,7 +54,7 @@ def changes_message(
         identity=sorted(alert.id for alert in ordered),
         at=now,
         subject=f"{totals}: {name_of(configuration)}",
-        sentences=(f"Changes in {name_of(configuration)}: {totals}.",),
+        sentences=(f"Changes in {whole_name_of(configuration)}: {totals}.",),
         items=[_AlertItem(alert, tags) for alert in ordered],
         severity=ordered[0].severity,
         changes=sorted({alert.kind for alert in ordered}),
@@ -84,7 +89,7 @@ def baseline_message(
     """
     totals = _totals(counts)
     sentences = [
-        why or f"This is what {name_of(configuration)} starts from; from now on only changes are sent.",
+        why or f"This is what {whole_name_of(configuration)} starts from; from now on only changes are sent.",
         f"New to it: {enumerated(repositories, 20)}.",
         f"Open findings: {totals or 'none'}.",
     ]
@@ -124,7 +129,7 @@ def suppressions_message(
         headlines.append(f"{_several(len(ending), 'suppression')} about to end")
     if unused:
         headlines.append(f"{_several(len(unused), 'suppression')} matching nothing")
-    sentences = [f"Suppressions of {name_of(configuration)}."]
+    sentences = [f"Suppressions of {whole_name_of(configuration)}."]
     if ended:
         totals = _totals(Counter(alert.severity for alert in ordered))
         sentences.append(f"Shown again: {totals or 'nothing'}. These are no new findings.")

@@ -27,7 +27,7 @@ MAIL_BYTES = 70_000
 CHAT_CHARACTERS = 8_000
 """Amazon Q Developer in chat applications, custom notifications: the longest description."""
 
-_SENTENCE_CHARACTERS = 500
+_SENTENCE_CHARACTERS = 700
 _TITLE_CHARACTERS = 200
 _SMS_CHARACTERS = 140
 _REPOSITORIES_BYTES = 8_000

@@ -20,11 +20,12 @@ from ecr_rescan.core.changes.recording import WAVE
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, EcrRescanError
 from ecr_rescan.core.keys import parse_findings_key
+from ecr_rescan.core.naming import names
 from ecr_rescan.core.telling.message import changes_message
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.named_documents import named_documents
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
 LEFT_OVER = timedelta(minutes=30)
 """An outbox that was not drained for so long belongs to somebody who died."""
@@ -94,7 +95,7 @@ class Announcer:
     def _pending(self, configuration: ScanConfiguration, findings_keys: Collection[str]) -> _Pending:
         """What the notices expect in these documents' outboxes."""
         places = {key: Place(*parsed) for key in findings_keys if (parsed := parse_findings_key(key))}
-        if not any(naming(place, [configuration]) for place in places.values()):
+        if not any(names(configuration, place) for place in places.values()):
             return {}
         pending = self._notices.read(configuration.id).pending
         return {key: pending[key] for key in findings_keys if key in pending}

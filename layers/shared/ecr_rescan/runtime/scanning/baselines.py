@@ -14,9 +14,11 @@ from ecr_rescan.core.changes.notices import BASELINE_LIMIT, Notices, Selection
 from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
+from ecr_rescan.core.naming import names
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.plan import Plan
 from ecr_rescan.core.severity import Severity
@@ -24,7 +26,7 @@ from ecr_rescan.core.telling.message import baseline_message
 from ecr_rescan.core.times import to_text, whole_seconds
 from ecr_rescan.runtime.scanning.named_documents import named_documents
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
 _NEW_NAMES = "The registry changed to {} scanning, which names findings anew; from now on only changes are sent."
 _MORE = "More is selected than before; what is there already is no news, and from now on its changes are sent, too."
@@ -64,7 +66,7 @@ class Baselines:
         unknown = {
             place: plan
             for place, plan in self._plans.items()
-            if plan.states and place.findings_key not in notices.known and naming(place, [configuration])
+            if plan.states and place.findings_key not in notices.known and names(configuration, place)
         }
         # A listing at every tick would be a tenth of a small bill: only where there may be something to tell.
         plans = {place: unknown[place] for place in self._named(configuration) if place in unknown} if unknown else {}
@@ -138,7 +140,7 @@ class Baselines:
         for place, stored in zip(known, self._documents.get_many([place.images_key for place in known]), strict=True):
             if not isinstance(stored, Stored):
                 continue
-            images = Ledger.from_json(place.images_key, stored.body).images
+            images = only_images(Ledger.from_json(place.images_key, stored.body).images)
             more = set(select(configuration, images)) - set(select(before, images))
             if any(images[digest].pushed_at <= configuration.selected_since for digest in more):
                 widened.add(place.findings_key)
@@ -149,7 +151,7 @@ class Baselines:
         if group not in self._places:
             listed = self._documents.list(f"{IMAGES}{configuration.registry}/{configuration.region}/")
             self._places[group] = [Place(*parsed) for item in listed if (parsed := parse_images_key(item.key))]
-        return [place for place in self._places[group] if naming(place, [configuration])]
+        return [place for place in self._places[group] if names(configuration, place)]
 
     def _scan_type(self, configuration: ScanConfiguration) -> ScanType | None:
         group = (configuration.registry, configuration.region)

@@ -9,8 +9,9 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, StoreError
 from ecr_rescan.core.keys import FINDINGS, parse_findings_key
+from ecr_rescan.core.naming import names
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
 _AT_ONCE = 32
 
@@ -28,7 +29,7 @@ def named_documents(
     if among is None:
         prefix = f"{FINDINGS}{configuration.registry}/{configuration.region}/"
         listed = [parsed for item in documents.list(prefix) if (parsed := parse_findings_key(item.key))]
-        among = [place for parsed in listed if naming(place := Place(*parsed), [configuration])]
+        among = [place for parsed in listed if names(configuration, place := Place(*parsed))]
     keys = sorted(place.findings_key for place in among)
     for start in range(0, len(keys), _AT_ONCE):
         part = keys[start : start + _AT_ONCE]

@@ -10,9 +10,10 @@ from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import ACCOUNTS, IMAGES, account_key, parse_account_key, parse_images_key
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
 KEEP_UNNAMED = timedelta(days=30)
 """A configuration that was deleted by mistake, or for a while, finds its first-seen dates again."""
@@ -68,7 +69,8 @@ class Retention:
             for listed in self._documents.list(f"{IMAGES}{registry}/{region}/")
             if (parsed := parse_images_key(listed.key))
         ]
-        unnamed = [place for place in recorded if not naming(place, configurations)]
+        naming = Naming(configurations)
+        unnamed = [place for place in recorded if not naming.of(place)]
         gone = {
             place.repository for place in unnamed if now - account.unnamed.get(place.repository, now) >= KEEP_UNNAMED
         }

@@ -19,9 +19,11 @@ from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_setti
 
 # The standard mode takes LimitExceededException for a throttle, and would spend three calls and seconds on each image
 # that was scanned within 24 hours. Whoever calls ECR retries what deserves it.
+#
+# Three calls without a reply show that a Region does not answer: with these timeouts that takes 15 seconds at most.
 _ONCE = Config(
     connect_timeout=2,
-    read_timeout=10,
+    read_timeout=5,
     max_pool_connections=16,
     retries={"mode": "standard", "total_max_attempts": 1},
     user_agent=wiring.USER_AGENT,

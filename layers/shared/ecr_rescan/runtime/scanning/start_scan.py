@@ -28,8 +28,12 @@ from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.reminders import Reminders
 from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
-from ecr_rescan.runtime.scanning.tick import KnownPlan, Tick
+from ecr_rescan.runtime.scanning.tick import Tick
+from ecr_rescan.runtime.scanning.turns import KnownPlan, Shares
 from ecr_rescan.runtime.settings import StartScanSettings
+
+RESERVE_SECONDS = 30.0
+"""No repository is begun, and no start sent, with less time than this left: of a batch, its messages come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         EcrRescanError: nothing at all could be done.
     """
     documents, notices = environment.documents, NoticeBoard(environment.documents)
-    registries = environment.registries(seconds_left)
+    shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
+    registries = environment.registries(shares)
     run = Tick(
         documents=documents,
         configurations=environment.configurations,
@@ -78,7 +83,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         registries=registries,
         queue=environment.queue,
         known=environment.plans,
-        seconds_left=seconds_left,
+        shares=shares,
     )
     try:
         configurations = run.run(now)
@@ -99,7 +104,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     metrics.add_metric("StartsRefused", MetricUnit.Count, run.report.refused.total())
     metrics.add_metric("ImagesSelected", MetricUnit.Count, run.report.selected)
     metrics.add_metric("ImagesOverdue", MetricUnit.Count, run.report.overdue)
-    metrics.add_metric("Problems", MetricUnit.Count, run.report.problems.total() + run.report.unreadable)
+    troubles = run.report.problems.total() + run.report.unreadable + run.report.troubled
+    metrics.add_metric("Problems", MetricUnit.Count, troubles)
 
 
 def record(
@@ -111,13 +117,14 @@ def record(
         StoreError: the whole batch is to come again.
     """
     documents, notices = environment.documents, NoticeBoard(environment.documents)
-    registries = environment.registries(seconds_left)
+    shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
+    registries = environment.registries(shares)
     recorder = Recorder(
         documents=documents,
         configurations=environment.configurations,
         repositories=Repositories(documents, notices),
         registries=registries,
-        seconds_left=seconds_left,
+        shares=shares,
     )
     configurations = recorder.record(records, now)
     recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, leftovers=False)

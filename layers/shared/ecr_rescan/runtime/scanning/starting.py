@@ -26,18 +26,21 @@ AT_ONCE = 2000
 class Starter:
     """The starts of one account during one tick. Changes what the account knows of its quota and scan type."""
 
-    def __init__(
-        self, account: Account, registry: Registry, report: Report, seconds_left: Callable[[], float], now: datetime
-    ) -> None:
+    def __init__(self, account: Account, report: Report, seconds_left: Callable[[], float], now: datetime) -> None:
         """``seconds_left``: how long starts may still be sent."""
-        self._account = account
-        self._registry = registry
+        self.account = account
         self._report = report
         self._seconds_left = seconds_left
         self._now = now
         self._lock = threading.Lock()
-        self._left = 0 if account.scan_type is ScanType.ENHANCED else account.starts_left(now)
+        self._left = 0
         self.started = 0
+
+    def open(self, now: datetime) -> None:
+        """Begin a turn, with what the account has left."""
+        with self._lock:
+            left = self.account.starts_left(now) - self.started
+            self._left = 0 if self.account.scan_type is ScanType.ENHANCED else max(0, left)
 
     def reserve(self, wanted: int) -> int:
         """How many of the wanted starts may be claimed; what is not claimed after all is to be given back."""
@@ -51,59 +54,52 @@ class Starter:
         with self._lock:
             self._left += unused
 
-    def start(self, repository: str, digests: Sequence[str], calls: Executor) -> Facts:
+    def start(self, registry: Registry, repository: str, digests: Sequence[str], calls: Executor) -> Facts:
         """Start claimed scans; tells what was refused, and why."""
-        facts = Facts(began=self._now, scan_type=self._account.scan_type)
-        for skip, answer in calls.map(lambda digest: self._start(repository, digest), digests):
+        facts = Facts(began=self._now, scan_type=self.account.scan_type)
+        for skip, answer in calls.map(lambda digest: self._start(registry, repository, digest), digests):
             if skip is not None:
                 facts.skips.append(skip)
             if answer is not None:
                 facts.answers.append(answer)
         return facts
 
-    def _start(self, repository: str, digest: str) -> tuple[SkippedScan | None, ScanResult | NoResult | None]:
-        if self._is_stopped():
+    def _start(
+        self, registry: Registry, repository: str, digest: str
+    ) -> tuple[SkippedScan | None, ScanResult | NoResult | None]:
+        if self._is_stopped(registry):
             self._note(unsent=1)
-            is_basic = self._account.scan_type is ScanType.BASIC
+            is_basic = self.account.scan_type is ScanType.BASIC
             reason = SkipReason.LIMIT_EXCEEDED if is_basic else SkipReason.ENHANCED
             return SkippedScan(digest, reason, "not sent"), None
-        outcome = self._registry.start(repository, digest)
+        outcome = registry.start(repository, digest)
         if not isinstance(outcome, SkippedScan):
             self._note(started=1)
-            if self._account.paused_until is not None:
+            if self.account.paused_until is not None:
                 # Whatever spent the account's quota is a day old by now.
-                self._account.paused_until = None
+                self.account.paused_until = None
                 with self._lock:
-                    self._left = self._account.starts_left(self._now)
+                    self._left = self.account.starts_left(self._now)
             return None, None
         if outcome.reason is SkipReason.ENHANCED:
-            outcome = self._confirmed(outcome)
+            outcome = _confirmed(registry, outcome)
         self._note(refused=outcome.reason)
         if outcome.reason is SkipReason.ENHANCED:
-            self._account.scan_type, self._account.scan_type_at = ScanType.ENHANCED, self._now
+            self.account.scan_type, self.account.scan_type_at = ScanType.ENHANCED, self._now
         if outcome.reason is not SkipReason.LIMIT_EXCEEDED:
             return outcome, None
         # The code doesn't tell this image's 24 hours from the account's quota (aws/containers-roadmap#1226).
-        answer = look_at(self._registry, repository, digest, self._account.scan_type)
-        if explains_refusal(answer, self._now, paused=self._account.paused_until is not None):
+        answer = look_at(registry, repository, digest, self.account.scan_type)
+        if explains_refusal(answer, self._now, paused=self.account.paused_until is not None):
             return outcome, answer
         if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE):
-            self._account.paused_until = self._now + QUOTA_REST
-            logger.warning(
-                "The daily scan quota is spent", registry=self._account.registry, region=self._account.region
-            )
+            self.account.paused_until = self._now + QUOTA_REST
+            logger.warning("The daily scan quota is spent", registry=self.account.registry, region=self.account.region)
         return outcome, None
 
-    def _confirmed(self, refused: SkippedScan) -> SkippedScan:
-        """ValidationException is ECR's answer under enhanced scanning, and to a bad request about one image."""
-        with suppress(RegistryError):
-            if self._registry.scan_type() is ScanType.BASIC:
-                return replace(refused, reason=SkipReason.UNAVAILABLE)
-        return refused
-
-    def _is_stopped(self) -> bool:
-        account = self._account
-        if account.scan_type is ScanType.ENHANCED or self._seconds_left() <= 0:
+    def _is_stopped(self, registry: Registry) -> bool:
+        account = self.account
+        if account.scan_type is ScanType.ENHANCED or self._seconds_left() <= 0 or not registry.may_ask():
             return True
         return account.paused_until is not None and self._now < account.paused_until
 
@@ -114,6 +110,14 @@ class Starter:
             self._report.unsent += unsent
             if refused is not None:
                 self._report.refused[refused.value] += 1
+
+
+def _confirmed(registry: Registry, refused: SkippedScan) -> SkippedScan:
+    """ValidationException is ECR's answer under enhanced scanning, and to a bad request about one image."""
+    with suppress(RegistryError):
+        if registry.scan_type() is ScanType.BASIC:
+            return replace(refused, reason=SkipReason.UNAVAILABLE)
+    return refused
 
 
 _SAYS_NOTHING = frozenset({NoResultReason.NEVER_SCANNED, NoResultReason.UNAVAILABLE, NoResultReason.LIMIT_EXCEEDED})

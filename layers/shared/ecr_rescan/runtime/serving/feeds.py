@@ -19,7 +19,7 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
-from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.naming import names
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
@@ -102,7 +102,7 @@ class FeedService:
         changed = [configuration.updated, *_ended(configuration, now)]
         for item in self._documents.list(_common_prefix(configuration)):
             place = keys.parse_findings_key(item.key)
-            if place is not None and matches(place[2], configuration.repository):
+            if place is not None and names(configuration, place):
                 etags[item.key] = item.etag
                 changed.append(item.last_modified)
         return FeedState(configuration, version, etags, max(changed), now.date())

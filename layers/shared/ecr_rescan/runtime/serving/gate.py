@@ -12,8 +12,8 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
 from ecr_rescan.core.gate.question import ImageName, Question
 from ecr_rescan.core.gate.verdict import Record, Verdict, judge
+from ecr_rescan.core.naming import RepositoryId, names
 from ecr_rescan.core.patterns import matches
-from ecr_rescan.core.summary.summary import RepositoryId, names
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.serving.records import ledgers, recorded_findings
 

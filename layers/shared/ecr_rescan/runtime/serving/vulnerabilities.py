@@ -13,10 +13,11 @@ from ecr_rescan.core.changes.coverage import coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import NotFoundError
+from ecr_rescan.core.naming import names
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.pages import Cursor
-from ecr_rescan.core.summary.summary import Problem, names
+from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.core.vulnerabilities import forms
 from ecr_rescan.core.vulnerabilities.forms import Listing, LookedAt
