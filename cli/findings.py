@@ -15,7 +15,10 @@ from cli.errors import TROUBLE, UsageError
 from cli.shape import Command, api, forms
 
 _SHOWN = 50
-_ID = re.compile(r"(CVE|GHSA|ALAS[A-Z0-9]*|RHSA|ELSA|DSA|USN|SNYK|PRISMA|GO|TEMP)-[\w.:-]+", re.IGNORECASE)
+_ID = re.compile(
+    r"(?:CVE[- ])?\d{4}[- ]\d{4,}|(?:CVE|GHSA|ALAS[A-Z0-9]*|RHSA|ELSA|DSA|USN|SNYK|PRISMA|GO|TEMP)-[\w.:-]+",
+    re.IGNORECASE,
+)
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _FILTERS = ("severity", "repository", "tag", "package", "vulnerability", "owner", "state", "since", "sort")
 _NOTE = "ECR's basic scans see packages of the operating system only: no npm, pip, jar or Go modules."

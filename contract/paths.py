@@ -11,6 +11,7 @@ from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, S
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.summary import COVERAGE
+from ecr_rescan.core.vulnerabilities import ids
 from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
@@ -205,9 +206,9 @@ def _vulnerabilities() -> Operation:
 
 def _where() -> Operation:
     limit = _LIMIT | {"maximum": pages.LARGEST_PAGE, "default": summary.LIMITS[JSON]}
-    named = text(minLength=1, maxLength=summary.LONGEST_VULNERABILITY, pattern="^[!-.0-~][ -.0-~]*$")
+    named = text(minLength=1, maxLength=ids.LONGEST, pattern=f"^{ids.PATTERN}$")
     asked = [
-        _parameter("id", named, "Such as CVE-2026-1234, in any letter case.", "path", required=True),
+        _parameter("id", named, "Such as CVE-2026-1234; any spelling of it does.", "path", required=True),
         _parameter("limit", limit, "Places on a page, at most."),
         _AFTER,
     ]

@@ -7,7 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
@@ -21,6 +21,7 @@ from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus,
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import presented_token
 from ecr_rescan.core.vulnerabilities import forms
+from ecr_rescan.core.vulnerabilities.ids import read_id
 from ecr_rescan.core.vulnerabilities.query import PARAMETERS, ListQuery
 from ecr_rescan.core.vulnerabilities.rows import SHAPES
 from ecr_rescan.runtime import clock, wiring
@@ -41,7 +42,6 @@ SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
 # JSON is read by programs, which go on to the next page and have the first the sooner.
 LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
-LONGEST_VULNERABILITY = 256
 DEFAULT_ROWS = 500
 MOST_ROWS = 5_000
 
@@ -89,20 +89,19 @@ def list_vulnerabilities() -> Response[str]:
 def find_vulnerability(vulnerability: str) -> Response[str]:
     """Where a vulnerability is, and where it was."""
     choose_format(app.current_event, {"json": JSON})
-    if not (
-        vulnerability.isascii() and vulnerability.isprintable() and 0 < len(vulnerability) <= LONGEST_VULNERABILITY
-    ):
-        fault = Fault("id", f"must be the id of a vulnerability, at most {LONGEST_VULNERABILITY} characters")
-        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+    wanted = read_id(vulnerability)
+    if wanted is None:
+        problem = "is no id of a vulnerability, such as CVE-2026-1234; for a package: /vulnerabilities?package=NAME"
+        raise InvalidRequestError(f"id: {problem}", [Fault("id", problem)])
     after = _after(where.CURSOR)
     limit = read_limit(app.current_event, default=LIMITS[JSON], largest=pages.LARGEST_PAGE)
     service, now = _service(), clock.now()
-    found = service.where(vulnerability, at=now)
+    found = service.where(wanted, at=now)
     # Where nothing was scanned nothing is found: without this, an answer of no places would be taken for an all-clear.
     coverage = service.everything(at=now).totals.coverage
     rows = ((place.cursor, place) for place in found.places)
     places, last = pages.page(rows, where.size, after=after, limit=limit)
-    headers = _link(_next("/vulnerabilities/" + vulnerability, last, limit=str(limit)))
+    headers = _link(_next(f"/vulnerabilities/{quote(wanted)}", last, limit=str(limit)))
     told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
 
