@@ -39,7 +39,7 @@ check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check format, lint, types, template, tes
 bench: $(VENV)/.dev build $(if $(filter Linux,$(shell uname -s)),emulated) ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
 	@PYTHONPATH=layers/shared $(PY) -m benchmarks
 
-simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS OUTAGE)
+simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS OUTAGE TRIES)
 	@PYTHONPATH=layers/shared $(PY) -m simulation
 
 browser: $(VENV)/.dev ## Try the dashboard in a real browser (needs Chromium)

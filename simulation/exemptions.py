@@ -38,7 +38,11 @@ DISTANT = Exemption(
 FOREIGN = Exemption(
     "somebody else's scan", "one that no event tells of is found by the next look", timedelta(hours=24, minutes=10)
 )
-ENHANCED = Exemption("scan type", "it is asked for hourly; enhanced scanning hides basic results", timedelta(hours=2))
+ENHANCED = Exemption(
+    "scan type",
+    "it is asked for hourly, and what the other type found stays until an image's next scan",
+    timedelta(hours=25, minutes=10),
+)
 ARCHIVED = Exemption("archived", "ECR answers nothing for an archived image", timedelta(hours=1))
 DEPLOYED = Exemption("deployed", "at first everything is new, which takes a few ticks", timedelta(hours=1))
 DELETED = Exemption(
@@ -48,6 +52,9 @@ DELETED = Exemption(
 ALL = (
     *(TROUBLE, ASLEEP, DEATH, LOST_RESULT, LOST_IMAGE, LATE, DISTANT, FOREIGN, ENHANCED, ARCHIVED, DEPLOYED, DELETED),
 )
+
+
+_HIDING = (ENHANCED.name, ARCHIVED.name)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,7 +117,14 @@ class Exemptions:
         self._read[1] = len(world.unheard)
 
     def until(
-        self, place: Place, digests: tuple[str, ...], since: datetime, *, is_result: bool, grace: timedelta
+        self,
+        place: Place,
+        digests: tuple[str, ...],
+        since: datetime,
+        now: datetime,
+        *,
+        is_result: bool,
+        grace: timedelta,
     ) -> tuple[datetime, list[str]]:
         """Until when something that should be known ``grace`` after ``since`` may be unknown, and why."""
         self._gather()
@@ -120,7 +134,9 @@ class Exemptions:
             cases.append(Case(since, since + DISTANT.bound, DISTANT.name))
         # One case may follow on another, and the whole grace follows on the last.
         for case in sorted(cases):
-            if case.begin <= limit and case.end + grace > limit and case.is_about(place, digests) and case.end >= since:
+            # What ECR hides now may not be known, however long it was.
+            begun = limit if case.name not in _HIDING else max(limit, now)
+            if case.begin <= begun and case.end + grace > limit and case.is_about(place, digests) and case.end >= since:
                 limit = case.end + grace
                 names.append(case.name)
         return limit, names

@@ -22,6 +22,7 @@ from simulation.content import Key
 from simulation.exemptions import Exemptions
 from simulation.scans import Broken
 from simulation.shown import Reader, Row, Shown
+from simulation.told import Told
 from simulation.truth import Place, Scanned, Tagged, Wish
 from simulation.world import World
 
@@ -86,7 +87,9 @@ class Oracle:
         self._etags: dict[str, str] = {}
         self._configurations: dict[str, ScanConfiguration] = {}
         self._wishes: tuple[Wish, ...] = ()
+        self._told = Told(world)
         self.broken: list[Broken] = []
+        self._messages = 0
         self.excused: Counter[str] = Counter()
         self.looks = 0
 
@@ -119,6 +122,21 @@ class Oracle:
                 watch.on = now.date()
                 watch.again = None
                 self._look(watch, now)
+        if len(world.topic.published) > self._messages:
+            self._messages = len(world.topic.published)
+            self.broken += self._told.check(self._known(now))
+
+    def _known(self, now: datetime) -> dict[str, set[Key]]:
+        """What ECR has had for half an hour in what each configuration has selected for as long."""
+        known: dict[str, set[Key]] = {}
+        for watch in self._watches.values():
+            for wish in watch.wishes:
+                for manifest, since in watch.selected.get(wish.id, {}).items():
+                    for newest in watch.held.get(manifest, [])[-1:]:
+                        if newest.found and max(newest.at, since) + SHOWN <= now:
+                            wanted = {key for key, severity in newest.found.items() if wish.wants(key, severity)}
+                            known.setdefault(wish.id, set()).update(wanted)
+        return known
 
     def _read_configurations(self) -> bool:
         """The configurations as they are in the bucket; whether any changed."""
@@ -159,10 +177,7 @@ class Oracle:
         for wish in wishes:
             before = watch.selected.get(wish.id, {})
             manifests = {
-                manifest
-                for digest in wish.slots(watch.tags, pushed).values()
-                if builds[digest].kind in ("image", "index")
-                for manifest in builds[digest].manifests
+                manifest for digest in wish.slots(watch.tags, pushed).values() for manifest in builds[digest].manifests
             }
             watch.selected[wish.id] = {manifest: before.get(manifest, at) for manifest in manifests}
             for left in before.keys() - manifests:
@@ -189,8 +204,8 @@ class Oracle:
             if not scan or scan.result is None or scan.result.completed_at != watch.held[digest][-1].at:
                 del watch.held[digest]
 
-    @staticmethod
-    def _scanned(watch: Watch, step: Scanned) -> None:
+    def _scanned(self, watch: Watch, step: Scanned) -> None:
+        self._told.ever.setdefault(watch.place, set()).update(step.found or ())
         watch.held[step.digest] = [*watch.held.get(step.digest, [])[-1:], Held(step.at, step.found)]
 
     def _look(self, watch: Watch, now: datetime) -> None:
@@ -380,7 +395,7 @@ class Oracle:
             self._again(watch, since + grace)
             return
         names = self._names(watch, manifest)
-        limit, why = self._exemptions.until(watch.place, names, since, is_result=is_result, grace=grace)
+        limit, why = self._exemptions.until(watch.place, names, since, now, is_result=is_result, grace=grace)
         if now < limit:
             self.excused.update(why)
             self._again(watch, limit)

@@ -42,6 +42,8 @@ FAULTS = (
     "split batches",
 )
 """The kinds of things that go wrong, or at an inconvenient time."""
+APART = frozenset({"pauses", "crowds", "split batches"})
+"""What brings workers together: without them, two are rarely at work in a repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Size:
     """How large a run is. ``pushes``: per repository and day. ``faults``: whether anything goes wrong at random.
 
     ``habits``: those of ``people.HABITS`` that people have; None: as the seed draws them.
+    ``quiet``: whether a day follows in which nobody does anything.
     ``outage``: hours for which ECR answers nothing, from a day after the beginning on, when nearly all images are due.
     ``without``: the kinds of faults, of ``FAULTS``, that do not happen. ``pauses``: the only ones that are made, by
     (worker, call); None: all that are drawn.
@@ -62,6 +65,7 @@ class Size:
     outage: float = 0.0
     from_completion: bool = False
     habits: frozenset[str] | None = None
+    quiet: bool = True
     without: frozenset[str] = frozenset()
     pauses: frozenset[tuple[int, int]] | None = None
 

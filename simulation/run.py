@@ -75,30 +75,30 @@ def simulate(size: Size, seed: int, *, until_broken: str = "") -> Outcome:
             once, it ends with the hour in which it is broken.
     """
     world = World(size, seed)
-    watch = Backwards(world)
+    watch, oracle = Backwards(world), Oracle(world)
+    world.after = oracle.check
     if until_broken:
         world.gate.story = []
-        world.is_over = lambda: any(one.invariant == until_broken for one in watch.broken)
+        world.is_over = lambda: any(one.invariant == until_broken for one in (*watch.broken, *oracle.broken))
     if size.images >= _LARGE:
         for day in range(1, size.days + 1):
             world.scene.at(START + timedelta(days=day), partial(print, f"seed {seed}: day {day} is over", flush=True))
-    oracle = Oracle(world)
-    world.after = oracle.check
     world.run()
-    scans, broken = ScanFigures(), [*watch.broken, *oracle.broken]
+    calls, messages = Counter(world.gate.calls), len(world.topic.published)
+    scans, broken = ScanFigures(), list[Broken]()
     if not world.is_over():
         by_scans, scans = check_scans(world)
         broken += [*by_scans, *check_record(world)]
-        broken += check_quiet(world)
+        broken += check_quiet(world) if size.quiet else []
+    broken += [*watch.broken, *oracle.broken]
     broken.sort(key=lambda one: one.at)
-    calls = world.gate.calls
     first = next((one for one in broken if until_broken in ("", one.invariant)), None)
     return Outcome(
         seed=seed,
         scans=scans,
         ecr=Counter({operation: number for (service, operation), number in calls.items() if service == "ecr"}),
         s3=Counter({operation: number for (service, operation), number in calls.items() if service == "s3"}),
-        messages=len(world.topic.published),
+        messages=messages,
         deaths=sum(worker.died for worker in world.workers),
         dead_letters=len(world.queue.dead),
         habits=world.habits,

@@ -56,6 +56,7 @@ MAY_TOUCH = {
         "s3:ListBucket": {"Bucket"},
         "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
+        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
         "ecr:DescribeImages": {REPOSITORIES},
         "ecr:BatchGetImage": {REPOSITORIES},

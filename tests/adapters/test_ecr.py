@@ -64,7 +64,8 @@ def test_a_start_that_ecr_refuses(code: str, reason: SkipReason) -> None:
 def test_a_start_that_may_not_be_asked_for(code: str) -> None:
     """It surely didn't start, so nothing says that it may have."""
     skipped = registry(Wire((400, code))).start("team-a/api", A)
-    assert skipped == SkippedScan(A, SkipReason.UNAVAILABLE, f"{code}: about {code}")
+    refused = code != "ExpiredTokenException"
+    assert skipped == SkippedScan(A, SkipReason.UNAVAILABLE, f"{code}: about {code}", refused=refused)
 
 
 def test_a_throttled_start_is_sent_again() -> None:
@@ -145,7 +146,7 @@ def test_a_page_that_fails_leaves_no_result(failure: Reply) -> None:
     wire = Wire(recorded("basic_debian") | {"nextToken": "t"}, failure)
     found = registry(wire).findings("platform/base", A)
     assert isinstance(failure, tuple)
-    assert found == NoResult(A, NoResultReason.UNAVAILABLE, f"{failure[1]}: about {failure[1]}")
+    assert found == NoResult(A, NoResultReason.UNAVAILABLE, f"{failure[1]}: about {failure[1]}", refused=True)
 
 
 def test_a_long_message_is_bounded() -> None:
@@ -249,7 +250,9 @@ def test_what_all_roles_are_denied_costs_one_call_once_that_is_known() -> None:
     subject = at(*(PatientClient(client(wire)) for wire in wires))
     for _ in range(3):
         skipped = subject.start("team-a/api", A)
-        assert skipped == SkippedScan(A, SkipReason.UNAVAILABLE, "AccessDeniedException: about AccessDeniedException")
+        assert skipped == SkippedScan(
+            A, SkipReason.UNAVAILABLE, "AccessDeniedException: about AccessDeniedException", refused=True
+        )
     assert [len(wire.requests) for wire in wires] == [3, 1]
 
 

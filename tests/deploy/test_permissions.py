@@ -7,12 +7,18 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ecr_rescan.core.changes.notices import Notices
+from ecr_rescan.core.keys import SWEEP, account_key, findings_key, images_key, notices_key
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.sweep import Sweep
 from functions.summary.app import lambda_handler as summary
 from local.faults import Fault
 from local.functions import PROJECT
@@ -20,6 +26,7 @@ from local.samples.images import multi_platform
 from local.template import ACCOUNT, REGION
 from local.translate import translate
 from tests import test_template as roles
+from tests.builders import document
 from tests.deploy.cloud import FUNCTIONS, Deployed, deployed, permissions
 from tests.rest import Reply
 from tests.service import basic
@@ -89,8 +96,24 @@ def something_new(cloud: Deployed) -> None:
         cloud.post("team/app", digest, [basic(f"CVE-2026-{tag}", severity="CRITICAL")])
 
 
+def something_to_remove(cloud: Deployed) -> None:
+    """What no configuration has asked for since long ago."""
+    long_ago = cloud.now - timedelta(days=100)
+    ledger = Ledger(ACCOUNT, REGION, "old/app", since=long_ago)
+    bodies = {
+        images_key(ACCOUNT, REGION, "old/app"): ledger.to_json(),
+        account_key(OTHER, "eu-north-1"): Account(OTHER, "eu-north-1").to_json(),
+        notices_key("00000000-0000-4000-8000-000000000000"): Notices().to_json(),
+    }
+    sweep = Sweep(unnamed=dict.fromkeys(bodies, long_ago))
+    bodies[findings_key(ACCOUNT, REGION, "old/app")] = document("old/app").to_json()
+    for key, body in {**bodies, SWEEP: sweep.to_json()}.items():
+        cloud.s3.put_object(Bucket=cloud.bucket, Key=key, Body=body)
+
+
 def use_start_scan(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
     """A day of ticks and batches, with events that are lost."""
+    something_to_remove(cloud)
     cloud.become("StartScan")
     cloud.restart()
     cloud.cycle(2)

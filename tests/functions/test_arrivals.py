@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecr_rescan.core.keys import account_key, findings_key
+from ecr_rescan.core.scanning.account import ASK_FOR, REPOSITORIES
 from ecr_rescan.core.scanning.plan import LISTING_FOR
 from local.ecr.notices import Arrival
 from local.faults import Fault
@@ -188,13 +189,13 @@ def test_a_refused_listing_is_a_problem_until_one_works(aws: Service, effect: st
         (problem,) = problems(aws)
         assert "its repositories can't be listed" in problem
         account = aws.account()
-        assert set(account.refused) == {"repositories"}
+        assert set(account.rests) == {REPOSITORIES}
         aws.advance(minutes=30)
     aws.faults.clear()
     aws.advance(hours=1)
     aws.cycle(2)
     assert problems(aws) == []
-    assert aws.account().refused == {}
+    assert aws.account().rests == {}
     assert aws.states() == {("team/app", None): "COMPLETE"}
 
 
@@ -216,7 +217,7 @@ def test_a_standing_refusal_is_counted_by_every_tick(aws: Service, capsys: pytes
     aws.advance(minutes=1)
     aws.tick()
     told = aws.account()
-    told.refused = {"repositories": "AccessDeniedException: tried a while ago"}
+    told.rest(REPOSITORIES, ASK_FOR, "AccessDeniedException: tried a while ago", aws.now)
     aws.s3.put_object(Bucket=aws.bucket, Key=account_key(ACCOUNT, "us-east-1"), Body=told.to_json())
     aws.tick()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Problems"' in line]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.plan import Size
+from simulation.plan import APART, Size
 from simulation.run import simulate
-
-APART = frozenset({"pauses", "crowds", "split batches"})
-"""What brings workers together."""
 
 
 @pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])

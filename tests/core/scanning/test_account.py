@@ -49,10 +49,9 @@ def test_the_document_is_read_as_it_was_written() -> None:
         paused_until=AT,
         events_at=AT,
         resume_at="b",
-        unnamed={"c": AT},
-        swept_at=AT,
         problem="none",
         problems={"": "none"},
+        unexplained=("sha256:a",),
         rests={"silent": Rest(AT, 2, "why")},
     )
     assert Account.from_json("key", account.to_json()) == account

@@ -15,7 +15,7 @@ from ecr_rescan.adapters.credentials import EcrClients
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.runtime.scanning import scan_wiring, start_scan
-from ecr_rescan.runtime.scanning.turns import Shares, rotated
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 from local.template import ACCOUNT
 from tests.builders import AT
 from tests.service import Service, service
@@ -140,7 +140,7 @@ def test_a_silent_region_does_not_keep_a_batch_from_recording_the_others(
     assert silent.calls == 3
     assert aws.ledger("team/app").manifests[digests["us-east-1"]].completed_at is not None
     aws.advance(hours=2)
-    silent.tick()
+    silent.tick(minutes=0)
     calls = silent.calls
     assert aws.deliver(records) == {SILENT}
     assert silent.calls == calls, "the tick has noted that the Region is silent"

@@ -45,6 +45,9 @@ SILENT_AFTER = 3
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 
+_PASSING = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeout"})
+"""Refusals that a new session, or another moment, ends."""
+
 _SERVER_ERRORS = frozenset({"ServerException", "InternalFailure", "InternalServerError", "ServiceUnavailable"})
 
 
@@ -162,7 +165,7 @@ class PatientClient:
                 message = str(error.response.get("Error", {}).get("Message", ""))
                 failed_inside = status >= 500 or code in _SERVER_ERRORS
                 again = failed_inside or status == 429 or code in THROTTLES
-                refused = not again
+                refused = not again and code not in _PASSING
                 maybe_done |= failed_inside and code not in THROTTLES
                 cause: Exception = error
             except (BotoCoreError, ResponseParserError) as error:

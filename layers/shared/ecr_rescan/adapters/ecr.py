@@ -151,7 +151,8 @@ class Registry:
             )
         except CallFailedError as error:
             reason = _NO_RESULT.get(error.code, NoResultReason.UNAVAILABLE)
-            return NoResult(digest, reason, _detail(error, known=error.code in _NO_RESULT))
+            known = error.code in _NO_RESULT
+            return NoResult(digest, reason, _detail(error, known=known), refused=error.refused and not known)
         return scan_result(digest, pages, scan_type=scan_type)
 
     def start(self, repository: str, digest: str) -> StartedScan | SkippedScan:
@@ -174,7 +175,8 @@ class Registry:
             if error.maybe_done and reason in (SkipReason.UNAVAILABLE, SkipReason.LIMIT_EXCEEDED):
                 detail = f"maybe started: {_detail(error, known=False)}"
                 return SkippedScan(digest, SkipReason.UNAVAILABLE, detail, maybe_started=True)
-            return SkippedScan(digest, reason, _detail(error, known=error.code in _SKIPPED))
+            known = error.code in _SKIPPED
+            return SkippedScan(digest, reason, _detail(error, known=known), refused=error.refused and not known)
         return StartedScan(digest)
 
     def scan_type(self) -> ScanType | None:
@@ -278,7 +280,12 @@ class Registry:
 
     def _error(self, error: CallFailedError, repository: str | None = None) -> RegistryError:
         return RegistryError(
-            error.code, error.message, region=self._region, registry=self._registry, repository=repository
+            error.code,
+            error.message,
+            region=self._region,
+            registry=self._registry,
+            repository=repository,
+            refused=error.refused,
         )
 
 

@@ -122,13 +122,27 @@ class StoreError(EcrRescanError):
 
 
 class RegistryError(EcrRescanError):
-    """ECR or STS refused or failed for a whole registry, Region or repository."""
+    """ECR or STS refused or failed for a whole registry, Region or repository.
 
-    def __init__(self, code: str, message: str, *, region: str, registry: str, repository: str | None = None) -> None:
+    Attributes:
+        refused: it was refused, and will probably be refused again.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        region: str,
+        registry: str,
+        repository: str | None = None,
+        refused: bool = False,
+    ) -> None:
         where = "/".join(part for part in (registry, region, repository) if part)
         super().__init__(f"{where}: {code}: {message}")
         self.code = code
         self.message = message
+        self.refused = refused
         self.region = region
         self.registry = registry
         self.repository = repository

@@ -14,6 +14,9 @@ FINDINGS = "findings/"
 HISTORY = "history/"
 NOTICES = "notices/"
 
+SWEEP = f"{ACCOUNTS}sweep.json"
+"""What nobody asks for any more, since when."""
+
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
 GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"

@@ -33,7 +33,7 @@ class Facts:
 
     ``details``: a complete listing that began at ``began`` (None: not listed); ``listed_over``: the ledger's images as
     they were then. ``missing``: RepositoryNotFound.
-    ``problem``: why the repository could not be read ("" says that it could; None says nothing). ``scanned``:
+    ``problem``: why the repository could not be listed; ``refused``: ECR refused it, and will again. ``scanned``:
     manifests whose scans ended, as events say → when. ``unheard``: the tagged images among them.
     ``children``: resolved indexes; ``unresolved``: index → why it could not be. ``answers``: what ECR has on manifests.
     ``skips``: refused starts. ``asked``: manifests whose overdue result was asked for. ``scan_type``: how the registry
@@ -46,6 +46,7 @@ class Facts:
     listed_over: listing.Holders | None = None
     missing: bool = False
     problem: str | None = None
+    refused: bool = False
     events: list[listing.ImageEvent] = field(default_factory=list)
     scanned: dict[str, datetime] = field(default_factory=dict)
     unheard: set[str] = field(default_factory=set)
@@ -72,8 +73,11 @@ def apply_images(ledger: Ledger, facts: Facts, now: datetime) -> None:
         listing.apply_missing(ledger, facts.began)
     elif facts.details is not None and (ledger.listed_at is None or ledger.listed_at < facts.began):
         listing.apply_listing(ledger, facts.details, facts.began, over=facts.listed_over)
-    if facts.problem is not None:
-        ledger.problem = facts.problem
+    if facts.missing or facts.details is not None:
+        ledger.problem, ledger.tried_at, ledger.refusals = "", None, 0
+    elif facts.problem is not None and ledger.tried_at != facts.began:
+        ledger.problem, ledger.tried_at = facts.problem, facts.began
+        ledger.refusals = ledger.refusals + 1 if facts.refused else 0
     if facts.events:
         listing.apply_events(ledger, facts.events)
     if any(is_unknown(ledger, digest, facts.scanned[digest]) for digest in facts.unheard):

@@ -42,9 +42,9 @@ class ManifestRecord:
     may be when it was started).
     ``read_at``: when an enhanced result was last read: Inspector renews it when there is reason to.
     ``seen_by``: how the registry was scanned when ECR last said anything of the image's scans.
-    ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
-    ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
-    without a result.
+    ``retry_at``: not to be touched before (a cool-down). ``refusals``: how often in a row ECR refused.
+    ``asked``: how often an overdue result was asked for, ``asked_at`` when last. ``counts``: by severity, of the newest
+    complete result. ``failures``: consecutive scans without a result.
     """
 
     platform: str | None = None
@@ -60,6 +60,7 @@ class ManifestRecord:
     counts: dict[Severity, int] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
+    refusals: int = 0
     asked: int = 0
     asked_at: datetime | None = None
 
@@ -100,7 +101,8 @@ class Ledger:
     ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
     ``attached``: what the last complete listing had of signatures and the like, kind → how many.
-    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
+    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment,
+    ``tried_at``: since when, as of the last try, ``refusals``: how often in a row ECR refused that.
     ``version``: counts the changes of what the findings are recorded for: the images that a configuration may select,
     and the configurations (``recorded_for``, a fingerprint; ``recorded_as_of``, when they were read). The findings
     document has a version, too. ``recorded_version``: one that it is known to have; it may have a later one.
@@ -113,6 +115,8 @@ class Ledger:
     listed_at: datetime | None = None
     missing_since: datetime | None = None
     problem: str = ""
+    tried_at: datetime | None = None
+    refusals: int = 0
     is_behind: bool = False
     version: int = 0
     recorded_version: int = 0
@@ -140,6 +144,8 @@ class Ledger:
             "listed_at": to_text_or_none(self.listed_at),
             "missing_since": to_text_or_none(self.missing_since),
             "problem": self.problem,
+            "tried_at": to_text_or_none(self.tried_at),
+            "refusals": self.refusals,
             "is_behind": self.is_behind,
             "version": self.version,
             "recorded_version": self.recorded_version,
@@ -171,6 +177,8 @@ class Ledger:
             listed_at=from_text_or_none(wire.get("listed_at")),
             missing_since=from_text_or_none(wire.get("missing_since")),
             problem=wire.get("problem", ""),
+            tried_at=from_text_or_none(wire.get("tried_at")),
+            refusals=wire.get("refusals", 0),
             is_behind=wire.get("is_behind", False),
             version=wire.get("version", 0),
             recorded_version=wire.get("recorded_version", 0),
@@ -237,6 +245,7 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
         retry_at=to_text_or_none(record.retry_at),
         failures=record.failures,
+        refusals=record.refusals,
         asked=record.asked,
         asked_at=to_text_or_none(record.asked_at),
     )
@@ -257,6 +266,7 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=from_text_or_none(wire.get("retry_at")),
         failures=wire.get("failures", 0),
+        refusals=wire.get("refusals", 0),
         asked=wire.get("asked", 0),
         asked_at=from_text_or_none(wire.get("asked_at")),
     )

@@ -18,7 +18,7 @@ from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.naming import Naming, RepositoryId, names
 from ecr_rescan.core.patterns import is_exact
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.account import REPOSITORIES, SCAN_TYPE, Account
 from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
@@ -304,8 +304,12 @@ class _Summing:
         patterned = any(not is_exact(one) and not one.startswith("!") for one in self.configuration.repository)
         if account is not None:
             found |= _troubles(account, self.configuration.role_arn, patterned=patterned)
+        named = self.configuration.repository
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
+                if account is not None and account.lacks(ledger) and ledger.repository not in named:
+                    # A pattern names what there is; what came and went is no problem.
+                    continue
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
             elif ledger.problem:
                 found[ledger.repository] = f"{ledger.repository}: {ledger.problem}"
@@ -327,10 +331,11 @@ def _troubles(account: Account, role_arn: str | None, *, patterned: bool) -> dic
     where = f"registry {account.registry} in {account.region}"
     problem = account.problem_for(role_arn)
     found = {"": f"{where}: {problem}"} if problem else {}
-    if patterned and (why := account.refused.get("repositories")):
-        found[" "] = f"{where}: its repositories can't be listed, so that new ones are not seen: {why}"
-    if why := account.refused.get("scan_type"):
-        found["  "] = f"{where}: how it is scanned can't be asked, so that it is taken for {account.scan_type}: {why}"
+    if patterned and (rest := account.rests.get(REPOSITORIES)):
+        found[" "] = f"{where}: its repositories can't be listed, so that new ones are not seen: {rest.reason}"
+    if rest := account.rests.get(SCAN_TYPE):
+        scan_type = account.scan_type
+        found["  "] = f"{where}: how it is scanned can't be asked, so that it is taken for {scan_type}: {rest.reason}"
     return found
 
 

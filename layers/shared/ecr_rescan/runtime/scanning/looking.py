@@ -22,7 +22,7 @@ def list_repository(registry: Registry, ledger: Ledger, facts: Facts) -> None:
         if error.code == "RepositoryNotFoundException":
             facts.missing = True
         else:
-            facts.problem = f"{error.code}: {error.message}"
+            facts.problem, facts.refused = f"{error.code}: {error.message}", error.refused
 
 
 def resolve(registry: Registry, repository: str, indexes: Sequence[str], facts: Facts) -> None:

@@ -22,7 +22,7 @@ from ecr_rescan.core.errors import ConflictError, EcrRescanError
 from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
-from ecr_rescan.core.scanning.account import SILENT, Account
+from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse, tells_of_arrivals
 from ecr_rescan.core.scanning.facts import Facts, apply_images, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
@@ -35,7 +35,7 @@ from ecr_rescan.runtime.scanning.looking import look_up
 from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
-from ecr_rescan.runtime.scanning.turns import Shares, rotated
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 
 ALONE_AFTER = 3
 """A message received so often is worked on alone, so that a giant result does not take its whole batch with it."""
@@ -170,9 +170,7 @@ class Recorder:
         place = work.place
         account = self._account(place, work.messages, now)
         readers = Readers(configurations, as_of=now, complete=complete)
-        silence = account.rests.get(SILENT)
-        if silence is not None and now < silence.until:
-            self._registries.keep_away(place.region, silence.reason)
+        self._registries.heed(account, now)
         ledger, stored = self._repositories.ledger(place, now)
         facts = Facts(began=now, scan_type=account.scan_type)
         facts.events = [
@@ -194,7 +192,8 @@ class Recorder:
             facts.answers = [
                 answer
                 for answer in answers
-                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE)
+                # What is refused is refused a minute later, too: the tick asks again, ever more rarely.
+                if not (isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE) or answer.refused
             ]
             unread = set(digests) - {answer.digest for answer in facts.answers}
             for message_id, message in zip(work.ids, work.messages, strict=True):

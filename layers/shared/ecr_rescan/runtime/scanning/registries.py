@@ -7,12 +7,14 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from ecr_rescan.adapters.backoff import Breaker, PatientClient
 from ecr_rescan.adapters.credentials import EcrClients
 from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import RegistryError
+from ecr_rescan.core.scanning.account import SILENT, Account
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.settings import StartScanSettings
 
@@ -74,13 +76,13 @@ class Registries:
         """Whether a Region has answered anything."""
         return self._breakers[region].heard
 
-    def keep_away(self, region: str, reason: str) -> None:
-        """Send nothing to a Region."""
-        self._breakers[region].open(reason)
-
-    def probe(self, region: str) -> None:
-        """Send nothing more to a Region after one call without a reply: it did not answer before."""
-        self._breakers.setdefault(region, Breaker(after=1))
+    def heed(self, account: Account, now: datetime) -> None:
+        """Send nothing to a Region that is left alone; to one that did not answer before, one call without a reply."""
+        silence = account.rests.get(SILENT)
+        if silence is not None and now < silence.until:
+            self._breakers[account.region].open(silence.reason)
+        elif silence is not None:
+            self._breakers.setdefault(account.region, Breaker(after=1))
 
     def problems(self, registry: str, region: str) -> dict[str, str]:
         """Why roles could not be used for a registry in a Region, by role."""

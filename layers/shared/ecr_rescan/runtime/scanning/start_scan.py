@@ -28,8 +28,9 @@ from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.reminders import Reminders
 from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
+from ecr_rescan.runtime.scanning.shares import Shares
 from ecr_rescan.runtime.scanning.tick import Tick
-from ecr_rescan.runtime.scanning.turns import KnownPlan, Shares
+from ecr_rescan.runtime.scanning.turns import KnownPlan
 from ecr_rescan.runtime.settings import StartScanSettings
 
 RESERVE_SECONDS = 30.0
@@ -40,7 +41,7 @@ RESERVE_SECONDS = 30.0
 class Environment:
     """What an execution environment keeps between invocations.
 
-    ``plans``: what earlier ticks learned, by ledger key. ``swept``: account document → the day it was swept.
+    ``plans``: what earlier ticks learned, by ledger key. ``swept``: the day of the last sweep.
     ``base_url``: where people reach the API, where it is known. ``sleep`` and ``chance`` pace the retries of ECR calls.
     """
 
@@ -90,7 +91,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         run.report.messages = _announce(environment, notices, run.news, configurations, now)
         run.report.messages += _notices(environment, notices, run, configurations, now)
         if not run.report.unreadable:
-            run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
+            run.report.removed = Retention(documents, environment.swept).sweep(configurations, run.plans(), now)
         write_history(documents, configurations, now)
     finally:
         logger.info(

@@ -6,10 +6,10 @@ Every account, repository and image is its own unit of work: what fails there is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
-from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import MessageError
@@ -18,6 +18,7 @@ from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult
 from ecr_rescan.core.scanning.enhanced import explained, leaves_out
 from ecr_rescan.core.scanning.events import ResultAsked
 from ecr_rescan.core.scanning.facts import Facts, apply_images, apply_scans, mark_unrecorded
+from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.listing import selected_images, unheard_of, unresolved
 from ecr_rescan.core.scanning.plan import Plan, listing_due, make_plan
 from ecr_rescan.runtime.observability import logger
@@ -26,7 +27,10 @@ from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
 from ecr_rescan.runtime.scanning.repositories import Readers, Repositories
-from ecr_rescan.runtime.scanning.turns import Group, KnownPlan, Shares, Turns, parsed_key
+from ecr_rescan.runtime.scanning.shares import Shares
+from ecr_rescan.runtime.scanning.turns import Group, KnownPlan, Turns, parsed_key
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 LOOK_UPS = 3000
 """Look-ups of one tick, at most: the first tick over many images must leave time for the rest."""
@@ -85,7 +89,7 @@ class Tick:
         return {Place(*parsed): known.plan for key, known in self._known.items() if (parsed := parsed_key(key))}
 
     def _repository(self, group: Group, place: Place) -> None:
-        now, name, scan_type = group.now, place.repository, group.account.scan_type
+        now, name, scan_type = group.now, place.repository, group.scan_type_of(place)
         configurations = group.named[place]
         registry = self._registries.of(configurations)
         if registry is None:
@@ -93,14 +97,18 @@ class Tick:
         readers = Readers(configurations, as_of=now, complete=self._complete)
         ledger, stored = self._repositories.ledger(place, now)
         facts = Facts(began=now, scan_type=scan_type)
+        if group.is_gone(place, ledger):
+            self._gone(group, place, ledger, stored)
+            return
         must_list = listing_due(ledger, group.listing_for, now) <= now
-        if not must_list:
+        rests = ledger.tried_at is not None and not must_list
+        if not must_list and not rests:
             unknown = unheard_of(ledger, selected_images(ledger, configurations))
             facts.answers = look_up(registry, name, unknown, scan_type, group.calls)
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
             list_repository(registry, ledger, facts)
-        unlisted = must_list and facts.details is None
+        unlisted = rests or (must_list and facts.details is None)
         if unlisted:
             # Whether what only an event told of is an image at all, the listing was to show: it is not to be started.
             facts.answers = [answer for answer in facts.answers if not is_never_scanned(answer)]
@@ -118,12 +126,15 @@ class Tick:
         plan = make_plan(ledger, configurations, scan_type, now, listing_for=group.listing_for)
         unsure = set(unheard_of(ledger, selected_images(ledger, configurations))) if unlisted else set()
         look_ups = [digest for digest in plan.look_ups if digest not in unsure]
+        if place == group.probe:
+            # One image is enough.
+            look_ups = look_ups[:1]
         wanted = look_ups[: self._turns.take_look_ups(group, len(look_ups))]
         facts.answers += look_up(registry, name, wanted, scan_type, group.calls)
         facts.asked = self._ask(place, plan.asks)
         left_out = leaves_out(scan_type, group.account.scan_filters, name)
         facts.answers = explained(facts.answers, left_out=left_out)
-        reserved = group.starter.reserve(len(plan.starts) + len(wanted))
+        reserved = group.starter.reserve(name, len(plan.starts) + len(wanted))
         written = self._repositories.write(place, facts, readers, now, claim_up_to=reserved, known=stored)
         group.starter.give_back(reserved - len(written.claimed))
         news = written.news
@@ -132,6 +143,7 @@ class Tick:
             if outcome.skips:
                 written = self._repositories.write(place, outcome, readers, now)
         left = make_plan(written.ledger, configurations, scan_type, now, listing_for=group.listing_for)
+        left.look_ups = [digest for digest in left.look_ups if digest not in unsure]
         if left.look_ups:
             left.next_at = now
         elif left.starts:
@@ -144,6 +156,21 @@ class Tick:
             if news or written.news:
                 self.news.add(place.findings_key)
             self._known[place.images_key] = KnownPlan(written.etag, group.signature(place), left)
+
+    def _gone(self, group: Group, place: Place, ledger: Ledger, stored: Stored | None) -> None:
+        """Note once that a repository is gone; after that nothing is asked or written, until it is listed or pushed."""
+        configurations, etag = group.named[place], stored.etag if stored else None
+        readers = Readers(configurations, as_of=group.now, complete=self._complete)
+        if stored and ledger.missing_since is None:
+            facts = Facts(began=group.now, missing=True)
+            written = self._repositories.write(place, facts, readers, group.now, known=stored)
+            ledger, etag = written.ledger, written.etag
+            if written.news:
+                with self.report.lock:
+                    self.news.add(place.findings_key)
+        plan = make_plan(ledger, configurations, group.account.scan_type, group.now)
+        plan.next_at = NEVER
+        self._known[place.images_key] = KnownPlan(etag, group.signature(place), plan)
 
     def _ask(self, place: Place, digests: Sequence[str]) -> set[str]:
         """Ask for overdue results by the queue, unless they are probably in it."""

@@ -6,13 +6,12 @@ No account waits for another one for longer than its share, nor forever: who is 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import TypeVar
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.ecr import Registry
@@ -22,16 +21,25 @@ from ecr_rescan.core.keys import IMAGES, account_key, parse_images_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.scan_result import ScanType
-from ecr_rescan.core.scanning.account import REPOSITORIES_FOR, SCAN_TYPE_FOR, SILENT, SILENT_FOR, Account
+from ecr_rescan.core.scanning.account import (
+    ASK_FOR,
+    GUESS,
+    REPOSITORIES,
+    REPOSITORIES_FOR,
+    SCAN_TYPE,
+    SCAN_TYPE_FOR,
+    SILENT,
+    SILENT_FOR,
+    Account,
+)
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.plan import LISTING_FOR, LISTING_FOR_WITH_EVENTS, Plan, make_plan
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.report import Report
+from ecr_rescan.runtime.scanning.shares import Shares, rotated
 from ecr_rescan.runtime.scanning.starting import Starter
-
-TICK = timedelta(minutes=5)
 
 COUNTING_SECONDS = 15.0
 """How much of what is kept for the end may go into counting what was not reached."""
@@ -40,36 +48,7 @@ _READ_AT_ONCE = 200
 _REPOSITORIES_AT_ONCE = 8
 _CALLS_AT_ONCE = 16
 
-T = TypeVar("T")
-Signature = tuple[ScanType, tuple[tuple[str, datetime], ...]]
-
-
-def rotated(items: Sequence[T], now: datetime) -> list[T]:
-    """The items, beginning with another one at each tick."""
-    first = int(now.timestamp() // TICK.total_seconds()) % len(items) if items else 0
-    return [*items[first:], *items[:first]]
-
-
-class Shares:
-    """The seconds that are left of an invocation, and of the share that was last begun."""
-
-    def __init__(self, seconds_left: Callable[[], float], *, reserve: float) -> None:
-        """``reserve``: seconds that are not shared out, for what has to be done in the end."""
-        self._seconds_left = seconds_left
-        self._reserve = self._end = reserve
-
-    def begin(self, sharers: int) -> None:
-        """Begin a share: what is left, divided by those who are still to have one."""
-        left = self.in_all()
-        self._end = self._reserve + max(0.0, left - left / sharers)
-
-    def __call__(self) -> float:
-        """Seconds that are left of the share."""
-        return self._seconds_left() - self._end
-
-    def in_all(self) -> float:
-        """Seconds that are left of all shares."""
-        return self._seconds_left() - self._reserve
+Signature = tuple[ScanType, bool, tuple[tuple[str, datetime], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +66,9 @@ class Group:
 
     ``named``: its repositories and the configurations that name each; ``etags``: their ledgers as they were listed.
     ``waiting``: the repositories that are to be worked on, in their order; ``reached``: those that were. ``look_ups``:
-    how many may still be made in this turn. ``loaded``: the account as it was read; None until it was.
+    how many may still be made in this turn. ``loaded``: the account as it was read; None until it was. ``probe``: the
+    repository in which one start is to show whether the registry is ENHANCED, as is only believed. ``listed``: all
+    repositories that the account is known to have.
     """
 
     account: Account
@@ -101,6 +82,8 @@ class Group:
     waiting: list[Place] = field(default_factory=list)
     reached: set[Place] = field(default_factory=set)
     look_ups: int = 0
+    probe: Place | None = None
+    listed: frozenset[str] = frozenset()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -112,9 +95,19 @@ class Group:
         """How long a listing of a repository is good for."""
         return LISTING_FOR_WITH_EVENTS if self.account.hears_events(self.now) else LISTING_FOR
 
+    def scan_type_of(self, place: Place) -> ScanType:
+        """How a repository's images are to be treated: as basic ones where that is being tried."""
+        return ScanType.BASIC if place == self.probe else self.account.scan_type
+
     def signature(self, place: Place) -> Signature:
         """What a plan of a repository is made for."""
-        return self.account.scan_type, tuple((item.id, item.updated) for item in self.named[place])
+        configurations = tuple((item.id, item.updated) for item in self.named[place])
+        return self.account.scan_type, place.repository in self.listed, configurations
+
+    def is_gone(self, place: Place, ledger: Ledger) -> bool:
+        """Whether there is nothing to ask about: only patterns name the repository, and the account has it no more."""
+        exact = any(place.repository in item.repository for item in self.named[place])
+        return not exact and self.account.lacks(ledger)
 
 
 class Turns:
@@ -205,73 +198,94 @@ class Turns:
             stored = self._documents.get(key)
             if stored:
                 group.account = group.starter.account = Account.from_json(key, stored.body)
-            group.loaded = replace(group.account, rests=dict(group.account.rests), refused=dict(group.account.refused))
+            group.loaded = replace(group.account, rests=dict(group.account.rests))
         else:
             stored = None
         before = group.starter.started
         group.account.problem = ""
+        failed: Exception | None = None
         try:
             if not group.named:
                 self._open(group, naming)
             self._work_on(group)
         except Exception as error:
             group.account.problem = str(error) if isinstance(error, EcrRescanError) else f"unexpected: {error!r}"
-            raise
-        finally:
-            self._note_silence(group)
-            group.account.problems = self._registries.problems(*group.place)
-            self._save(group, group.starter.started - before, stored)
+            failed = error
+        self._note_silence(group)
+        group.account.problems = self._registries.problems(*group.place)
+        self._save(group, group.starter.started - before, stored)
+        if failed is not None:
+            raise failed
 
     def _open(self, group: Group, naming: Naming) -> None:
         """Whether the Region answers, the scan type and the repositories, and which of them are to be worked on."""
-        account, now = group.account, group.now
-        region, silence = account.region, account.rests.get(SILENT)
-        if silence is not None and now < silence.until:
-            self._registries.keep_away(region, silence.reason)
-        elif silence is not None:
-            self._registries.probe(region)
+        account = group.account
+        self._registries.heed(account, group.now)
         registry = self._registries.of(group.configurations)
         if registry is not None and registry.may_ask():
             self._refresh(group, registry)
-        prefix = f"{IMAGES}{account.registry}/{region}/"
+        prefix = f"{IMAGES}{account.registry}/{account.region}/"
         group.etags = {listed.key: listed.etag for listed in self._documents.list(prefix)}
+        group.listed = frozenset(account.repositories)
         names = set(account.repositories)
         names |= {parsed[2] for key in group.etags if (parsed := parsed_key(key))}
         names |= {name for item in group.configurations for name in item.repository if is_exact(name)}
-        places = [Place(account.registry, region, name) for name in sorted(names)]
+        places = [Place(*group.place, name) for name in sorted(names)]
         group.named = {place: named for place in places if (named := naming.of(place))}
         self._report.repositories += len(group.named)
-        group.waiting = sorted(
-            (place for place in group.named if self._is_stale(group, place)), key=lambda place: self._turn(group, place)
-        )
+        group.probe = self._probe(group)
+        group.starter.probing = group.probe.repository if group.probe else None
+        stale = [place for place in group.named if place == group.probe or self._is_stale(group, place)]
+        group.waiting = sorted(stale, key=lambda place: self._turn(group, place))
+
+    @staticmethod
+    def _probe(group: Group) -> Place | None:
+        """Another repository at each tick, once the belief that the registry is ENHANCED is to be tried."""
+        guess = group.account.rests.get(GUESS)
+        if guess is None or group.now < guess.until or not group.named:
+            return None
+        return rotated(list(group.named), group.now)[0]
 
     def _refresh(self, group: Group, registry: Registry) -> None:
         """The scan type and the list of repositories, once in a while."""
         account, now = group.account, group.now
         if account.scan_type_at is None or now - account.scan_type_at >= SCAN_TYPE_FOR:
-            try:
-                if (scanning := registry.scanning()) is not None:
-                    account.scan_type, account.scan_filters = scanning.scan_type, scanning.filters
-                account.scan_type_at = now
-                account.refused.pop("scan_type", None)
-            except RegistryError as error:
-                account.refused["scan_type"] = f"{error.code}: {error.message}"
-                self.trouble(error, group.place)
+            with self._asking(group, SCAN_TYPE) as may_ask:
+                if may_ask:
+                    scanning = registry.scanning()
+                    account.scan_type_at = now
+                    if scanning is not None:
+                        account.scan_type, account.scan_filters = scanning.scan_type, scanning.filters
+                        account.rests.pop(GUESS, None)
         patterned = [item for item in group.configurations if not all(map(is_exact, item.repository))]
         if not patterned:
-            account.refused.pop("repositories", None)
+            account.rests.pop(REPOSITORIES, None)
             return
         since = max(item.selected_since for item in patterned)
         at = account.repositories_at
         if at is None or at < since or now - at >= REPOSITORIES_FOR:
-            try:
-                account.repositories = tuple(registry.repositories())
-                account.repositories_at = now
-                account.refused.pop("repositories", None)
-            except RegistryError as error:
-                # What is known of the repositories serves until they can be listed again.
-                account.refused["repositories"] = f"{error.code}: {error.message}"
-                self.trouble(error, group.place)
+            # What is known of the repositories serves until they can be listed again.
+            with self._asking(group, REPOSITORIES) as may_ask:
+                if may_ask:
+                    account.repositories = tuple(registry.repositories())
+                    account.repositories_at = now
+
+    @contextmanager
+    def _asking(self, group: Group, what: str) -> Iterator[bool]:
+        """Ask for something of the account, unless that failed a moment ago; whether it is to be asked for."""
+        account = group.account
+        rest = account.rests.get(what)
+        if rest is not None and group.now < rest.until:
+            yield False
+            return
+        try:
+            yield True
+        except RegistryError as error:
+            if not self._registries.is_silent(account.region):
+                account.rest(what, ASK_FOR, f"{error.code}: {error.message}", group.now)
+            self.trouble(error, group.place)
+        else:
+            account.rests.pop(what, None)
 
     def _known_of(self, group: Group, place: Place) -> Plan | None:
         """The plan of a repository, if nothing that it was made of has changed."""
@@ -361,8 +375,6 @@ class Turns:
                 account,
                 starts=dict(fresh.starts),
                 events_at=fresh.events_at,
-                unnamed=fresh.unnamed,
-                swept_at=fresh.swept_at,
             )
             if account.paused_until == loaded.paused_until:
                 merged.paused_until = fresh.paused_until
