@@ -61,6 +61,7 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
 DIGEST = text(pattern=f"^{shapes.DIGEST.pattern}$")
 ID = text(pattern=UUID)
+PROBLEM = closed({"key": text(), "problem": text()})
 REGISTRY = text(pattern=f"^{shapes.REGISTRY.pattern}$")
 REGION = text(pattern=f"^{shapes.REGION.pattern}$", examples=["eu-west-1"])
 
@@ -128,7 +129,7 @@ def schemas() -> dict[str, Schema]:
     coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
     changes = _by(WINDOWS, _by(KINDS, whole()))
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
-    problem = closed({"key": text(), "problem": text()})
+    problem = PROBLEM
     tagged = listed(text())
     bounds = {"expires": nullable(text(format="date")), "addresses": listed(text())}
     return {
@@ -178,6 +179,9 @@ def schemas() -> dict[str, Schema]:
         ),
         "AddedDashboardToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}
+        ),
+        "AddedGateToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "gate_url": text(format="uri")}
         ),
         "Counts": counts,
         "Coverage": coverage,
@@ -275,6 +279,14 @@ def _not_images() -> Schema:
 
 
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SIGNAL: dict[str, Schema] = {
+    "exploited": {
+        "description": "null where nobody knows; false where every list was read and none names it.",
+        "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
+    },
+    "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
+    "likely": nullable({"type": "boolean"}),
+}
 
 
 def _signals() -> dict[str, Schema]:
@@ -344,12 +356,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
             "vulnerability": text(),
             "uri": nullable(text()),
             "score": nullable(text()),
-            "exploited": {
-                "description": "null where nobody knows; false where every list was read and none names it.",
-                "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
-            },
-            "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
-            "likely": nullable({"type": "boolean"}),
+            **SIGNAL,
             "repositories_searched": whole(),
             "repositories_affected": whole(),
             "images_affected": whole(),

@@ -19,8 +19,12 @@ SIGNED_ROUTES = {
     "/configs/{id}/tokens/{name}": "Config",
     "/dashboard/tokens": "Config",
     "/dashboard/tokens/{name}": "Config",
+    "/gate/tokens": "Config",
+    "/gate/tokens/{name}": "Config",
+    "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
+    "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
     "/openapi.json": "Summary",
 }
@@ -28,6 +32,7 @@ TOKEN_ROUTES = {
     "/dashboard": "Summary",
     "/dashboard/{id}": "Summary",
     "/metrics": "Summary",
+    "/gate/ci": "Summary",
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"

@@ -90,6 +90,8 @@ def use_config(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.config("POST", "/dashboard/tokens", body={"name": "a"}),
         cloud.config("GET", "/dashboard/tokens"),
         cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "a"}),
+        cloud.config("POST", "/gate/tokens", body={"name": "a"}),
+        cloud.config("DELETE", "/gate/tokens/{name}", parameters={"name": "a"}),
         cloud.config("DELETE", "/configs/{id}", parameters=mine),
     ]
 
@@ -152,6 +154,8 @@ def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.api(summary, "GET", "/dashboard", **with_token),
         cloud.api(summary, "GET", "/dashboard/{id}", **one, **with_token),
         cloud.api(summary, "GET", "/metrics", **with_token),
+        cloud.api(summary, "GET", "/vulnerabilities"),
+        cloud.api(summary, "GET", "/gate", query={"image": "team/app:1"}),
     ]
     cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "b"})
     return replies
