@@ -19,8 +19,12 @@ SIGNED_ROUTES = {
     "/configs/{id}/tokens/{name}": "Config",
     "/dashboard/tokens": "Config",
     "/dashboard/tokens/{name}": "Config",
+    "/gate/tokens": "Config",
+    "/gate/tokens/{name}": "Config",
+    "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
+    "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
     "/openapi.json": "Summary",
 }
@@ -28,6 +32,7 @@ TOKEN_ROUTES = {
     "/dashboard": "Summary",
     "/dashboard/{id}": "Summary",
     "/metrics": "Summary",
+    "/gate/ci": "Summary",
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"
@@ -40,7 +45,7 @@ def keys(*prefixes: str) -> set[str]:
 
 # The column "may touch" of the design's table of functions.
 CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
-START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*")
+START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*", "signals/*")
 MAY_TOUCH = {
     "Config": {
         "s3:ListBucket": {"Bucket"},
@@ -52,7 +57,7 @@ MAY_TOUCH = {
         "s3:ListBucket": {"Bucket"},
         "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
-        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*"),
+        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*", "signals/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
         "ecr:DescribeImages": {REPOSITORIES},
         "ecr:BatchGetImage": {REPOSITORIES},
@@ -70,11 +75,11 @@ MAY_TOUCH = {
     },
     "Summary": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "signals/*"),
     },
     "Findings": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
     },
 }
 EVERYWHERE = {
@@ -87,8 +92,9 @@ EVERYWHERE = {
 }
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES", "AUDIT_COPIES"},
-    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN"},
-    "Summary": EVERYWHERE | {"SLA_DAYS"},
+    "StartScan": EVERYWHERE
+    | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "SIGNALS_FROM", "EPSS_LIKELY"},
+    "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS"},
     "Findings": EVERYWHERE,
 }
 
@@ -258,6 +264,16 @@ def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[st
     }
     assert "ecr:StartImageScan" in granted
     assert "sts:AssumeRole" not in granted
+
+
+def test_copies_of_signals_are_read_only_where_a_parameter_names_their_prefix(resources: dict[str, Any]) -> None:
+    """Nothing of any other bucket otherwise, and no more than that prefix."""
+    role = resources["StartScanRole"]["Properties"]
+    (more,) = [each for each in statements(role, "HasSignalsPrefix") if each not in statements(role)]
+    assert (more["Effect"], more["Action"]) == ("Allow", "s3:GetObject")
+    pattern, names = more["Resource"]["Fn::Sub"]
+    assert pattern == "arn:${AWS::Partition}:s3:::${Prefix}*"
+    assert names == {"Prefix": {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Fn::Sub": "${SignalsFrom}s3://"}]}]}}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
