@@ -19,6 +19,8 @@ SLOWEST = timedelta(seconds=80)
 """A scan that ECR takes longer for is judged by its start."""
 RECOVERY = timedelta(hours=1)
 """After trouble has ended, so long may it take until nothing is overdue (the design, targets)."""
+REFUSED = timedelta(hours=6, minutes=30)
+"""What ECR refused for hours rests for 6 hours."""
 GUESSED = timedelta(minutes=45)
 SLOW, SLOW_TICK = timedelta(seconds=30), timedelta(minutes=15)
 """A tick that waited so long for its calls may leave what it claimed to the next one: so long after it began."""
@@ -202,6 +204,11 @@ class _Excuses:
         self._windows = [
             (begin, end + RECOVERY, registry, repository)
             for begin, end, registry, repository in world.troubles.windows()
+        ]
+        self._windows += [
+            (one.begin, one.end + REFUSED, one.registry, one.repository)
+            for one in world.troubles.episodes
+            if one.kind == "denied"
         ]
         # What a worker that died had claimed is looked at after a quarter of an hour, and started at the next tick.
         self._windows += [(worker.began, worker.began + RECOVERY, "", "") for worker in world.workers if worker.died]
