@@ -52,7 +52,7 @@ MAY_TOUCH = {
     },
     "StartScan": {
         "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
+        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "tokens/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
         "s3:DeleteObject": START_SCAN_WRITES - keys("history/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ecr_rescan.core.checks import Checks
@@ -38,6 +38,12 @@ RANDOM_BYTES = 32
 MOST_TOKENS = 10
 MOST_ADDRESSES = 20
 DEFAULT_NAME = "default"
+
+REMIND = timedelta(days=14)
+"""How long before a token ends it is told."""
+
+MISSED = timedelta(days=6)
+"""How much later that is still told. What was told must be remembered for as long: ``Notices`` does so for a week."""
 
 # A fixed beginning lets secret scanners find a leaked token; the kept part of it tells a person which one it is.
 _TOKEN = re.compile(r"ecrr_([A-Za-z0-9_-]{43})([0-9A-Za-z]{6})?", re.ASCII)
@@ -179,6 +185,19 @@ class TokenSet:
     """The tokens of a configuration or of the dashboard, oldest first."""
 
     tokens: tuple[NamedToken, ...] = ()
+
+    def ending(self, today: date) -> tuple[NamedToken, ...]:
+        """Those to remind of: fourteen days before they end, or within the week after that, where that was missed.
+
+        Whoever made one with less to go knows.
+        """
+        return tuple(
+            token
+            for token in self.tokens
+            if token.expires is not None
+            and REMIND - MISSED <= token.expires - today <= REMIND
+            and token.expires - token.created.astimezone(UTC).date() > REMIND
+        )
 
     def add(
         self,

@@ -29,4 +29,4 @@ class Uses:
         try:
             self._token_sets.note_use(key, token, day)
         except StoreError as error:
-            logger.warning("the use of a token could not be noted", key=key, name=token.name, problem=error.code)
+            logger.warning("The use of a token could not be noted", key=key, token_name=token.name, problem=error.code)
