@@ -7,7 +7,10 @@ CHECKOV_VENV := .venv-checkov
 PY := $(VENV)/bin/python
 SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/python -m samcli
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
-TRANSLATED := .aws-sam/translated.json
+TRANSLATED := .aws-sam/translated
+
+# A Region of each partition, as in local/parameters.py.
+REGIONS := us-east-1 cn-north-1 us-gov-west-1 eusc-de-east-1
 
 # With `user = true` in its configuration, pip refuses to install into an environment.
 export PIP_USER := 0
@@ -32,9 +35,10 @@ check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check format, lint, types, template, tes
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(SAM) validate --lint
-	@mkdir -p $(dir $(TRANSLATED))
-	$(PY) -m local.translate > $(TRANSLATED)
-	$(SAM_VENV)/bin/cfn-lint $(TRANSLATED)
+	$(PY) -m local.translate $(TRANSLATED)
+	@for region in $(REGIONS); do \
+		$(SAM_VENV)/bin/cfn-lint --regions $$region -- $(TRANSLATED)/$$region-unset.json $(TRANSLATED)/$$region-set.json || exit 1; \
+	done
 	$(PY) -m pytest -n 2 --cov --cov-report=term $(ARGS)
 
 bench: $(VENV)/.dev build $(if $(filter Linux,$(shell uname -s)),emulated) ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
@@ -74,9 +78,8 @@ e2e: emulated ## Build for this machine, and run that under AWS's Lambda emulato
 	ECR_RESCAN_E2E=1 $(PY) -m pytest tests/deploy/emulator $(ARGS)
 
 audit: $(VENV)/.dev $(CHECKOV_VENV)/.checkov ## Check the template against checkov's rules (.checkov.yaml says what is left out, and why)
-	@mkdir -p $(dir $(TRANSLATED))
-	$(PY) -m local.translate > $(TRANSLATED)
-	$(CHECKOV_VENV)/bin/checkov --file template.yaml $(TRANSLATED)
+	$(PY) -m local.translate $(TRANSLATED)
+	$(CHECKOV_VENV)/bin/checkov --file template.yaml $(TRANSLATED)/us-east-1-unset.json $(TRANSLATED)/us-east-1-set.json
 
 lock: $(VENV)/.python ## Resolve the requirement locks anew
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv

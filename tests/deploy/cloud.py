@@ -55,7 +55,7 @@ def deployable(*without: str) -> dict[str, Any]:
     return document | {"Resources": left}
 
 
-def deploy(document: dict[str, Any], **parameters: str) -> dict[str, str]:
+def deploy(document: dict[str, Any], name: str = STACK, **parameters: str) -> dict[str, str]:
     """Create the stack; its physical resource ids by logical id."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
@@ -70,13 +70,13 @@ def deploy(document: dict[str, Any], **parameters: str) -> dict[str, str]:
         # moto tells of each resource that it doesn't make.
         warnings.simplefilter("ignore", UserWarning)
         cloudformation.create_stack(
-            StackName=STACK,
+            StackName=name,
             TemplateBody=json.dumps(document),
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         )
-    assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
-    made = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+    assert cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    made = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made if each.get("LogicalResourceId")}
 
 

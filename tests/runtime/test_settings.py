@@ -49,12 +49,12 @@ def test_a_missing_variable_is_named(variable: str) -> None:
         ("PUBLIC_URL", "https://scans.example.com/?x=1"),
         ("ALLOWED_ROLES", "scans"),
         ("ALLOWED_ROLES", "*"),
-        ("ALLOWED_ROLES", "arn:aws:iam::*:role/scans"),
+        ("ALLOWED_ROLES", "arn:aws:iam::21098765432*:role/scans"),
         ("ALLOWED_ROLES", "arn:aws:iam::210987654321:*"),
     ],
 )
 def test_a_malformed_variable_is_named(variable: str, value: str) -> None:
-    """A wildcard may only end the name of a role."""
+    """A wildcard may end the name of a role, or stand for the account; nothing else."""
     with pytest.raises(SettingsError) as caught:
         load_settings(COMMON | {variable: value})
     assert caught.value.variable == variable

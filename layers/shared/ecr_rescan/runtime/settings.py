@@ -12,7 +12,7 @@ from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import REGISTRY
 
 _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
-_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::{REGISTRY.pattern}:role/[A-Za-z0-9+=,.@_/-]*\*?")
+_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::({REGISTRY.pattern}|\*):role/[A-Za-z0-9+=,.@_/-]*\*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Settings:
     Attributes:
         account_id: the account of the deployment, 12 digits.
         public_url: the base URL that people use, without a slash at its end; None where requests tell it.
-        allowed_roles: ARNs of roles that configurations may name; one that ends in ``*`` allows all that begin so.
+        allowed_roles: ARNs of roles that configurations may name; one that ends in ``*`` allows all that begin so, one
+            with ``*`` for its account that role in every account (of the organisation; IAM sees to that).
     """
 
     region: str
@@ -33,9 +34,12 @@ class Settings:
 
     def allows_role(self, role_arn: str) -> bool:
         """Whether a configuration may name that role."""
+        partition, _, rest = role_arn.partition(":iam::")
+        in_any_account = f"{partition}:iam::*:{rest.partition(':')[2]}"
         return any(
-            role_arn.startswith(allowed[:-1]) if allowed.endswith("*") else role_arn == allowed
+            asked.startswith(allowed[:-1]) if allowed.endswith("*") else asked == allowed
             for allowed in self.allowed_roles
+            for asked in (role_arn, in_any_account)
         )
 
 
