@@ -4,6 +4,7 @@ SAM_VENV := .venv-sam
 FUZZ_VENV := .venv-fuzz
 E2E_VENV := .venv-e2e
 CHECKOV_VENV := .venv-checkov
+AUDIT_VENV := .venv-audit
 PY := $(VENV)/bin/python
 SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/python -m samcli
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
@@ -52,7 +53,7 @@ screenshots: $(VENV)/.dev ## Make the pictures of the dashboard anew (needs Chro
 openapi: $(VENV)/.dev ## Write the API's contract anew, from the code
 	PYTHONPATH=layers/shared $(PY) -m contract
 
-fuzz: $(VENV)/.dev $(FUZZ_VENV)/.fuzz ## Hold the local stack to the API's contract, by requests made up from it
+fuzz: $(VENV)/.dev $(FUZZ_VENV)/.fuzz ## Hold the local stack to the API's contract, by requests made up from it (EXAMPLES SEED)
 	PYTHONPATH=layers/shared $(PY) -m tests.fuzz $(FUZZ_VENV)/bin/schemathesis
 
 format: $(VENV)/.dev ## Format the code and apply ruff's safe fixes
@@ -62,6 +63,7 @@ format: $(VENV)/.dev ## Format the code and apply ruff's safe fixes
 build: $(SAM_VENV)/.sam ## Build what `sam deploy` deploys, into .aws-sam
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
 	$(call bounded,.aws-sam/build)
+	@$(SAM_VENV)/bin/python -m supply.sbom .aws-sam/build/SharedLayer/python .aws-sam/sbom.cdx.json
 
 # The emulator is a program for Linux. Its Python is the tests' own.
 emulated: $(VENV)/.dev $(SAM_VENV)/.sam $(E2E_VENV)/.e2e
@@ -73,23 +75,26 @@ emulated: $(VENV)/.dev $(SAM_VENV)/.sam $(E2E_VENV)/.e2e
 e2e: emulated ## Build for this machine, and run that under AWS's Lambda emulator (Linux)
 	ECR_RESCAN_E2E=1 $(PY) -m pytest tests/deploy/emulator $(ARGS)
 
-audit: $(VENV)/.dev $(CHECKOV_VENV)/.checkov ## Check the template against checkov's rules (.checkov.yaml says what is left out, and why)
+audit: $(VENV)/.dev $(CHECKOV_VENV)/.checkov $(AUDIT_VENV)/.audit ## Check the template against checkov's rules (.checkov.yaml), and the locks for known vulnerabilities (ADVISORIES MUST_LOOK)
 	@mkdir -p $(dir $(TRANSLATED))
 	$(PY) -m local.translate > $(TRANSLATED)
 	$(CHECKOV_VENV)/bin/checkov --file template.yaml $(TRANSLATED)
+	@$(AUDIT_VENV)/bin/python -m supply.vulnerabilities
 
 lock: $(VENV)/.python ## Resolve the requirement locks anew
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(call compile,layers/shared/requirements)
+	$(call compile,layers/shared/build)
 	$(call compile,requirements/run)
 	$(call compile,requirements/dev)
 	$(call compile,requirements/sam)
 	$(call compile,requirements/fuzz)
 	$(call compile,requirements/e2e)
 	$(call compile,requirements/checkov)
+	$(call compile,requirements/audit)
 
 clean: ## Remove everything that was made here, environments included
-	rm -rf $(VENV) $(SAM_VENV) $(FUZZ_VENV) $(E2E_VENV) $(CHECKOV_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(FUZZ_VENV) $(E2E_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Unpacked, a function and its layer may take 250 MB; what is larger than this is not needed.
@@ -120,7 +125,7 @@ define install
 @touch $@
 endef
 
-$(VENV)/.python $(SAM_VENV)/.python $(FUZZ_VENV)/.python $(CHECKOV_VENV)/.python:
+$(VENV)/.python $(SAM_VENV)/.python $(FUZZ_VENV)/.python $(CHECKOV_VENV)/.python $(AUDIT_VENV)/.python:
 	@$(call find_python,$(@D))
 	@touch $@
 
@@ -140,6 +145,9 @@ $(E2E_VENV)/.e2e: requirements/e2e.txt | $(VENV)/.python
 
 $(CHECKOV_VENV)/.checkov: requirements/checkov.txt | $(CHECKOV_VENV)/.python
 	$(call install,requirements/checkov.txt)
+
+$(AUDIT_VENV)/.audit: requirements/audit.txt | $(AUDIT_VENV)/.python
+	$(call install,requirements/audit.txt)
 
 $(FUZZ_VENV)/.fuzz: requirements/fuzz.txt | $(FUZZ_VENV)/.python
 	$(call install,requirements/fuzz.txt)
