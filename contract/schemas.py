@@ -224,6 +224,7 @@ def schemas() -> dict[str, Schema]:
         "Summary": closed(
             {
                 "schema": {"const": summary_wire.SCHEMA},
+                "version": text(description="Of the service that answers."),
                 "at": MOMENT,
                 "totals": closed(
                     {

@@ -72,7 +72,7 @@ def _settle(template: dict[str, Any], architecture: str) -> None:
     """Say where the code is, and that it is for one kind of processor."""
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     groups.insert(0, {"Label": {"default": "This release"}, "Parameters": list(_WHERE)})
-    # Its licence and readme would be files beside it; the Serverless Application Repository takes `sam package`'s template.
+    # Its licence and readme would be files beside it, and the repository takes the template of `sam package`.
     del template["Metadata"]["AWS::ServerlessRepo::Application"]
     template["Parameters"] = _WHERE | template["Parameters"]
     template["Parameters"]["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture]}

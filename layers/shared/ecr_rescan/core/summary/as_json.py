@@ -12,6 +12,7 @@ from ecr_rescan.core.summary.ages import Age
 from ecr_rescan.core.summary.pages import Row, carried
 from ecr_rescan.core.summary.summary import COVERAGE, ConfigurationSummary, ImageSummary, StateCounts, Summary
 from ecr_rescan.core.times import to_text
+from ecr_rescan.core.version import VERSION
 
 SCHEMA = 1
 
@@ -23,6 +24,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
     totals = summary.totals
     return {
         "schema": SCHEMA,
+        "version": VERSION,
         "at": to_text(summary.at),
         "totals": {
             "configurations": totals.configurations,
