@@ -22,6 +22,7 @@ SIGNED_ROUTES = {
     "/summary": "Summary",
     "/summary/{id}": "Summary",
     "/vulnerabilities/{id}": "Summary",
+    "/health": "Summary",
     "/openapi.json": "Summary",
 }
 TOKEN_ROUTES = {
@@ -66,8 +67,10 @@ MAY_TOUCH = {
         "sqs:SendMessage": {"EventsQueue"},
         "sqs:ReceiveMessage": {"EventsQueue"},
         "sqs:DeleteMessage": {"EventsQueue"},
-        "sqs:GetQueueAttributes": {"EventsQueue"},
+        "sqs:ChangeMessageVisibility": {"EventsQueue"},
+        "sqs:GetQueueAttributes": {"EventsQueue", "DeadLetterQueue"},
         "sns:Publish": {"Topic"},
+        "sns:GetTopicAttributes": {"Topic"},
         "sts:AssumeRole": {"AllowedRoles"},
     },
     "Summary": {
@@ -89,8 +92,8 @@ EVERYWHERE = {
 }
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES", "AUDIT_COPIES"},
-    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN"},
-    "Summary": EVERYWHERE | {"SLA_DAYS"},
+    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "DEAD_LETTERS_URL"},
+    "Summary": EVERYWHERE | {"SLA_DAYS", "SCANNING"},
     "Findings": EVERYWHERE,
 }
 

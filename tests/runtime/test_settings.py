@@ -9,7 +9,11 @@ from ecr_rescan.core.severity import Severity
 from ecr_rescan.runtime.settings import load_settings, load_start_scan_settings, load_summary_settings
 
 COMMON = {"AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012", "BUCKET_NAME": "records"}
-START_SCAN = COMMON | {"QUEUE_URL": "https://sqs/q", "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t"}
+START_SCAN = COMMON | {
+    "QUEUE_URL": "https://sqs/q",
+    "DEAD_LETTERS_URL": "https://sqs/d",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t",
+}
 ROLE = "arn:aws:iam::210987654321:role/scans"
 
 

@@ -17,6 +17,9 @@ NOTICES = "notices/"
 SWEEP = f"{ACCOUNTS}sweep.json"
 """What nobody asks for any more, since when."""
 
+HEALTH = f"{ACCOUNTS}health.json"
+"""What StartScan notes of itself."""
+
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
 DEPLOYMENT = "deployment.json"
 

@@ -49,9 +49,11 @@ class SummarySettings(Settings):
 
     Attributes:
         days_allowed: within how many days an open finding is to be mended, by severity.
+        is_paused: whether the deployer wants no ticks.
     """
 
     days_allowed: Mapping[Severity, int]
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,14 @@ class StartScanSettings(Settings):
     """What StartScan is told besides.
 
     Attributes:
+        dead_letters_url: of the queue for messages that were given up.
         role_external_id: sent along when a role is assumed; None where none is asked for.
     """
 
     queue_url: str
     topic_arn: str
     role_external_id: str | None
+    dead_letters_url: str = ""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -99,6 +103,7 @@ def load_summary_settings(environment: Mapping[str, str] = os.environ) -> Summar
         public_url=common.public_url,
         allowed_roles=common.allowed_roles,
         days_allowed=_days_allowed(environment),
+        is_paused=environment.get("SCANNING", "").strip() == "paused",
     )
 
 
@@ -129,6 +134,7 @@ def load_start_scan_settings(environment: Mapping[str, str] = os.environ) -> Sta
         allowed_roles=common.allowed_roles,
         queue_url=_required(environment, "QUEUE_URL"),
         topic_arn=_required(environment, "TOPIC_ARN"),
+        dead_letters_url=_required(environment, "DEAD_LETTERS_URL"),
         role_external_id=environment.get("ROLE_EXTERNAL_ID", "").strip() or None,
     )
 

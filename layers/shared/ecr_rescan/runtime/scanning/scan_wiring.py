@@ -14,7 +14,7 @@ from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClient
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.errors import StoreError
-from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime import clock, pacing, wiring
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
@@ -47,8 +47,8 @@ def environment() -> Environment:
         documents=wiring.documents(),
         configurations=wiring.configurations(),
         ecr_clients=EcrClients(_ecr, roles),
-        queue=EventsQueue(wiring.client("sqs"), settings().queue_url),
-        topic=Topic(wiring.client("sns"), settings().topic_arn),
+        queue=EventsQueue(wiring.client("sqs"), settings().queue_url, settings().dead_letters_url),
+        topic=Topic(wiring.client("sns"), settings().topic_arn, seconds=pacing.seconds, sleep=pacing.sleep),
         base_url=_base_url,
     )
 
