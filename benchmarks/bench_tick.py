@@ -30,8 +30,10 @@ from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord,
 from ecr_rescan.core.scanning.listing import image_facts
 from ecr_rescan.runtime.scanning import start_scan
 from ecr_rescan.runtime.scanning.repositories import fingerprint
+from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper
 from simulation.gate import Gate, VirtualClock
 from simulation.s3 import Bucket
 
@@ -99,6 +101,8 @@ def main() -> None:
         queue=EventsQueue(_Quiet(), "https://sqs.example/q", "https://sqs.example/d"),
         topic=Topic(_Quiet(), "arn:t", sleep=lambda _: None),
         base_url=lambda: None,
+        signals=SignalsKeeper(documents, None, 0.1),
+        told=ToldMarker(documents),
     )
     figures: dict[str, object] = {}
     with mock.patch("ecr_rescan.runtime.scanning.start_scan.metrics"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecr_rescan.core import configuration, shapes, tokens
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.health import findings as health
 from ecr_rescan.core.health import wire as health_wire
 from ecr_rescan.core.severity import RATED, Severity
@@ -62,6 +63,7 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
 DIGEST = text(pattern=f"^{shapes.DIGEST.pattern}$")
 ID = text(pattern=UUID)
+PROBLEM = closed({"key": text(), "problem": text()})
 REGISTRY = text(pattern=f"^{shapes.REGISTRY.pattern}$")
 REGION = text(pattern=f"^{shapes.REGION.pattern}$", examples=["eu-west-1"])
 
@@ -89,6 +91,7 @@ def _configuration() -> dict[str, Schema]:
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
         "notify": nullable(ref("RatedSeverity")),
+        "exploited": nullable({"type": "boolean"}),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
         "role_arn": nullable(text(pattern=f"^{shapes.ROLE_ARN.pattern}$")),
@@ -114,6 +117,7 @@ def schemas() -> dict[str, Schema]:
         **{name: to_set[name] for name in (*required, "newest", "severity", "role_arn")},
         "tags": listed(text()),
         "notify": ref("RatedSeverity"),
+        "exploited": {"type": "boolean"},
         "ignore": listed(ref("Suppression")),
         "owner": nullable(text()),
         "description": nullable(text()),
@@ -127,7 +131,7 @@ def schemas() -> dict[str, Schema]:
     coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
     changes = _by(WINDOWS, _by(KINDS, whole()))
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
-    problem = closed({"key": text(), "problem": text()})
+    problem = PROBLEM
     tagged = listed(text())
     bounds = {"expires": nullable(text(format="date")), "addresses": listed(text())}
     return {
@@ -178,9 +182,14 @@ def schemas() -> dict[str, Schema]:
         "AddedDashboardToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}
         ),
+        "AddedGateToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "gate_url": text(format="uri")}
+        ),
         "Counts": counts,
         "Coverage": coverage,
         "Changes": changes,
+        "Resolved": _by(WINDOWS, _by(TOLD, whole())),
+        **_signals(),
         "Ages": ages,
         "Age": closed(
             {
@@ -204,6 +213,7 @@ def schemas() -> dict[str, Schema]:
                 "pushed_at": MOMENT,
                 "counts": nullable(ref("Counts")),
                 "suppressed": nullable(whole()),
+                "exploited": nullable(whole()),
             }
         ),
         "ConfigurationSummary": closed(
@@ -212,9 +222,11 @@ def schemas() -> dict[str, Schema]:
                 **{name: stored[name] for name in ("tags", "newest", "severity")},
                 "coverage": ref("Coverage"),
                 "counts": nullable(ref("Counts")),
+                "exploited": nullable(ref("ExploitedCount")),
                 "suppressed": whole(),
                 "ages": ref("Ages"),
                 "changes": ref("Changes"),
+                "resolved": ref("Resolved"),
                 "ignore": listed(
                     closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
                 ),
@@ -234,6 +246,7 @@ def schemas() -> dict[str, Schema]:
                         "repositories": whole(),
                         "images": whole(),
                         "counts": nullable(ref("Counts")),
+                        "exploited": nullable(ref("ExploitedCount")),
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
                         "coverage": ref("Coverage"),
@@ -242,6 +255,7 @@ def schemas() -> dict[str, Schema]:
                 ),
                 "configurations": listed(ref("ConfigurationSummary")),
                 "problems": listed(problem),
+                "signals": {"type": "object", "additionalProperties": ref("Source")},
             }
         ),
         "Whereabouts": _whereabouts(tagged, problem),
@@ -293,6 +307,43 @@ def _not_images() -> Schema:
     )
 
 
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SIGNAL: dict[str, Schema] = {
+    "exploited": {
+        "description": "null where nobody knows; false where every list was read and none names it.",
+        "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
+    },
+    "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
+    "likely": nullable({"type": "boolean"}),
+}
+
+
+def _signals() -> dict[str, Schema]:
+    """What public lists say, and how each of them stands."""
+    return {
+        "Exploited": closed(
+            {
+                "since": text(format="date"),
+                "lists": {"type": "object", "additionalProperties": text(format="date")},
+                "ransomware": {"type": "boolean"},
+            }
+        ),
+        "ExploitedCount": closed(
+            {"findings": whole(), "days_allowed": nullable(whole()), "beyond": whole()},
+            description="null where it stands: not known, because a list was never read.",
+        ),
+        "Source": closed(
+            {
+                "name": text(),
+                "version": nullable(text()),
+                "read_at": nullable(MOMENT),
+                "checked_at": nullable(MOMENT),
+                "problem": nullable(text()),
+            }
+        ),
+    }
+
+
 def _preview() -> Schema:
     tagged = {"tags": listed(text(), maxItems=dry_run.MOST_TAGS), "tags_in_all": whole()}
     image = closed({"repository": text(), "digest": DIGEST, **tagged, "pushed_at": MOMENT})
@@ -334,6 +385,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
             "vulnerability": text(),
             "uri": nullable(text()),
             "score": nullable(text()),
+            **SIGNAL,
             "repositories_searched": whole(),
             "repositories_affected": whole(),
             "images_affected": whole(),
@@ -367,7 +419,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
                         "tags": tagged,
                         "opened": MOMENT,
                         "closed": MOMENT,
-                        "reason": text(enum=["fixed", "gone"]),
+                        "reason": text(enum=list(TOLD)),
                         "configurations": listed(ID, minItems=1),
                     }
                 )

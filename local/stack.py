@@ -116,15 +116,25 @@ class LocalStack:
         self._speed = clock_speed
         self._tick_seconds = tick_seconds
         self._log = log
+        self._signals: WebServer | None = None
         self._cleanup = ExitStack()
         self._aws = self._cleanup.enter_context(_serving(aws_port, AwsServer(self.faults).handle))
         try:
             make = environments or partial(Environment, verbose=verbose)
-            self._build(template, api_port, rules or ScanRules(), parameters, integration_seconds, make)
             self.samples = SampleDriver(self.clock, self.endpoint) if samples else None
+            # Nothing here asks the internet.
+            given = {"SignalsFrom": self._signals_url()} | (parameters or {})
+            self._build(template, api_port, rules or ScanRules(), given, integration_seconds, make)
         except BaseException:
             self._cleanup.close()
             raise
+
+    def _signals_url(self) -> str:
+        """Where the samples' public sources are served; ``off`` without samples."""
+        if self.samples is None:
+            return "off"
+        self._signals = self._cleanup.enter_context(_serving(0, self.samples.answer))
+        return self._signals.url
 
     def _build(
         self,
@@ -183,6 +193,8 @@ class LocalStack:
         self._cleanup.enter_context(self._fake.installed())
         self._cleanup.enter_context(on_clock(self.clock))
         self._aws.start()
+        if self._signals is not None:
+            self._signals.start()
         self._create_resources()
         if self.samples is not None:
             self.samples.catch_up()

@@ -114,6 +114,12 @@ class Template:
             case "Fn::Join":
                 separator, items = argument
                 return separator.join(map(str, self.resolve(items, where)))
+            case "Fn::Split":
+                separator, text = argument
+                return str(self.resolve(text, where)).split(separator)
+            case "Fn::Select":
+                number, items = argument
+                return self.resolve(items, where)[int(number)]
             case "Fn::If":
                 condition, yes, no = argument
                 return self.resolve(yes if self._condition(condition) else no, where)

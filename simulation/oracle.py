@@ -36,6 +36,8 @@ EXTRA = "nothing is shown that is not there"
 STAYS = "what is shown stays"
 ALIKE = "all readers say the same"
 READABLE = "the record can be read"
+GATE = "the gate passes nothing that ECR contradicted 30 minutes before"
+_SEVERE = (Severity.CRITICAL, Severity.HIGH)
 _TELLING = (ImageState.COMPLETE, ImageState.STALE)
 
 
@@ -219,6 +221,7 @@ class Oracle:
         for wish in wishes:
             exact[wish.id] = {}
             for manifest, since in watch.selected.get(wish.id, {}).items():
+                self._gate(watch, wish, manifest, since, now)
                 held = self._manifest(watch, wish, manifest, since, shown[wish.id], now)
                 if held is not None:
                     exact[wish.id][manifest] = held
@@ -263,6 +266,19 @@ class Oracle:
                 name = MISSING
         self._wrong(watch, wish, manifest, start, name, what, now, is_result=newest.at >= since)
         return None
+
+    def _gate(self, watch: Watch, wish: Wish, manifest: str, since: datetime, now: datetime) -> None:
+        """What ECR can't scan, or has something severe of that the configuration wants to see, must not pass."""
+        results = watch.held.get(manifest, [])
+        newest = results[-1] if results else None
+        found = newest.found if newest else None
+        severe = [key for key, severity in (found or {}).items() if severity in _SEVERE and wish.wants(key, severity)]
+        if found is not None and not severe:
+            return
+        if watch.reader.passes(manifest, self._configurations[wish.id], now):
+            start = max(newest.at, since) if newest else since
+            what = f"{wish.id[-2:]}: the gate passes it with {len(severe)} severe findings" if severe else "no result"
+            self._wrong(watch, wish, manifest, start, GATE, what, now, is_result=newest is not None)
 
     @staticmethod
     def _fits(watch: Watch, wish: Wish, manifest: str, held: Held, shown: Shown, rows: Iterable[Row]) -> bool:

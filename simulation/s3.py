@@ -66,7 +66,12 @@ class Bucket:
         if found is None:
             raise self._refused("GetObject", "NoSuchKey")
         self._gate.answer(found.etag)
-        return {"Body": io.BytesIO(found.body), "ETag": found.etag, "LastModified": found.modified}
+        return {
+            "Body": io.BytesIO(found.body),
+            "ContentLength": len(found.body),
+            "ETag": found.etag,
+            "LastModified": found.modified,
+        }
 
     def put_object(
         self,

@@ -1,4 +1,4 @@
-"""What the readers show of one repository, by the very functions that serve the summary, the feed and the list."""
+"""What the readers show of one repository, by the very functions that serve them: summary, feed, list, gate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import date, datetime
 from ecr_rescan.core.changes.alerts import alerts
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.gate.question import ImageName, Question
+from ecr_rescan.core.gate.verdict import Answer, Record, judge
 from ecr_rescan.core.keys import findings_key, images_key
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.severity import Severity
@@ -116,6 +118,11 @@ class Reader:
                     shown.feed.setdefault(digests[low.bit_length() - 1], set()).add(key)
                     mask ^= low
         return shown
+
+    def passes(self, manifest: str, configuration: ScanConfiguration, now: datetime) -> bool:
+        """Whether the gate lets an image go on, asked by digest."""
+        question = Question(ImageName(self._id[2], None, manifest), configuration=configuration.id)
+        return judge(question, Record([configuration], self.ledger, self.document), at=now).answer is Answer.PASS
 
     def where(
         self, vulnerability: str, configurations: Sequence[ScanConfiguration], now: datetime

@@ -18,8 +18,10 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.errors import EcrRescanError
 from ecr_rescan.runtime.scanning import start_scan
+from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper
 from local.ecr.scanning import BASIC, ENHANCED
 from simulation import messaging, people
 from simulation.author import Author
@@ -158,6 +160,8 @@ class World:
             queue=EventsQueue(self.queue, SETTINGS.queue_url, SETTINGS.dead_letters_url),
             topic=Topic(self.topic, SETTINGS.topic_arn, sleep=lambda _: None),
             base_url=lambda: None,
+            signals=SignalsKeeper(documents, None, SETTINGS.epss_likely),
+            told=ToldMarker(documents),
             sleep=self.turns.sleep,
             chance=self._retries.random,
         )

@@ -68,10 +68,12 @@ def basic(vulnerability: str, package: str = "openssl", severity: str = "HIGH", 
 class Service:
     """Drives the handlers by hand, as EventBridge, SQS and API Gateway would."""
 
-    def __init__(self, rules: ScanRules, region: str = REGION) -> None:
+    def __init__(self, rules: ScanRules, region: str = REGION, signals: str = "off") -> None:
         self.clock = Clock(START, 0)
         self.faults = Faults()
-        self.wiring = read_wiring(Template(PROJECT / "template.yaml", "https://sqs.us-east-1.amazonaws.com"))
+        self.wiring = read_wiring(
+            Template(PROJECT / "template.yaml", "https://sqs.us-east-1.amazonaws.com", {"SignalsFrom": signals})
+        )
         self.seconds_left = 240.0
         self.forwarded: set[tuple[str, str]] = set()
         self._bus = EventBus(self.wiring.rules, self.clock, self._send, self.faults)
@@ -345,10 +347,10 @@ class Service:
 
 
 @contextmanager
-def service(**rules: Any) -> Iterator[Service]:
-    """A fresh deployment without images or configurations."""
+def service(*, signals: str = "off", **rules: Any) -> Iterator[Service]:
+    """A fresh deployment without images or configurations; ``signals``: where it reads them."""
     with mock.patch.dict(os.environ), mock_aws(), mock.patch.object(pacing, "sleep"):
-        running = Service(ScanRules(**rules))
+        running = Service(ScanRules(**rules), signals=signals)
         with running.fake.installed():
             service_clock.use(running.clock.now)
             try:

@@ -9,6 +9,7 @@ from ecr_rescan.core.changes.findings import Finding, FindingsDocument, Image, M
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.summary import ConfigurationSummary, ImageSummary, Problem, Summary, summarise
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -95,7 +96,7 @@ def everything(
         {} if document is None else {(document.registry, document.region, document.repository): document},
         problems,
         at=NOW,
-        days_allowed={HIGH: 30},
+        days_allowed=DaysAllowed({HIGH: 30}),
     )
 
 

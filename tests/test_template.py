@@ -19,8 +19,12 @@ SIGNED_ROUTES = {
     "/configs/{id}/tokens/{name}": "Config",
     "/dashboard/tokens": "Config",
     "/dashboard/tokens/{name}": "Config",
+    "/gate/tokens": "Config",
+    "/gate/tokens/{name}": "Config",
+    "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
+    "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
     "/health": "Summary",
     "/openapi.json": "Summary",
@@ -29,6 +33,7 @@ TOKEN_ROUTES = {
     "/dashboard": "Summary",
     "/dashboard/{id}": "Summary",
     "/metrics": "Summary",
+    "/gate/ci": "Summary",
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"
@@ -43,7 +48,7 @@ def keys(*prefixes: str) -> set[str]:
 
 # The column "may touch" of the design's table of functions.
 CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
-START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*")
+START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*", "signals/*")
 MAY_TOUCH = {
     "Config": {
         "s3:ListBucket": {BUCKET},
@@ -55,7 +60,7 @@ MAY_TOUCH = {
         "s3:ListBucket": {BUCKET},
         "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
-        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*"),
+        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*", "signals/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
         "ecr:DescribeImages": {REPOSITORIES},
         "ecr:BatchGetImage": {REPOSITORIES},
@@ -75,11 +80,11 @@ MAY_TOUCH = {
     },
     "Summary": {
         "s3:ListBucket": {BUCKET},
-        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "signals/*"),
     },
     "Findings": {
         "s3:ListBucket": {BUCKET},
-        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
     },
 }
 EVERYWHERE = {
@@ -92,8 +97,17 @@ EVERYWHERE = {
 }
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES", "AUDIT_COPIES"},
-    "StartScan": EVERYWHERE | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "DEAD_LETTERS_URL"},
-    "Summary": EVERYWHERE | {"SLA_DAYS", "SCANNING"},
+    "StartScan": EVERYWHERE
+    | {
+        "ALLOWED_ROLES",
+        "ROLE_EXTERNAL_ID",
+        "QUEUE_URL",
+        "TOPIC_ARN",
+        "DEAD_LETTERS_URL",
+        "SIGNALS_FROM",
+        "EPSS_LIKELY",
+    },
+    "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS", "SCANNING"},
     "Findings": EVERYWHERE,
 }
 
@@ -323,6 +337,16 @@ def test_a_paused_service_has_no_ticks_and_misses_none(resources: dict[str, Any]
     assert resources["StartScanFunctionTick"]["Properties"]["State"] == {"Fn::If": ["Scans", "ENABLED", "DISABLED"]}
     missing = resources["TickMissingAlarm"]["Properties"]["TreatMissingData"]
     assert missing == {"Fn::If": ["Scans", "breaching", "notBreaching"]}
+
+
+def test_copies_of_signals_are_read_only_where_a_parameter_names_their_prefix(resources: dict[str, Any]) -> None:
+    """Nothing of any other bucket otherwise, and no more than that prefix."""
+    role = resources["StartScanRole"]["Properties"]
+    (more,) = [each for each in statements(role, "HasSignalsPrefix") if each not in statements(role)]
+    assert (more["Effect"], more["Action"]) == ("Allow", "s3:GetObject")
+    pattern, names = more["Resource"]["Fn::Sub"]
+    assert pattern == "arn:${AWS::Partition}:s3:::${Prefix}*"
+    assert names == {"Prefix": {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Fn::Sub": "${SignalsFrom}s3://"}]}]}}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -160,6 +160,24 @@ def revoke_dashboard_token(name: str) -> Response[str]:
     return _revoke_token(keys.DASHBOARD_TOKENS, name)
 
 
+@app.get("/gate/tokens")
+def list_gate_tokens() -> Response[str]:
+    """The tokens of the gate, by name."""
+    return _list_tokens(keys.GATE_TOKENS)
+
+
+@app.post("/gate/tokens")
+def add_gate_token() -> Response[str]:
+    """One more token for the gate, for builds without AWS credentials."""
+    return _add_token(keys.GATE_TOKENS, "/gate/tokens", "gate_url", "/gate/ci")
+
+
+@app.delete("/gate/tokens/<name>")
+def revoke_gate_token(name: str) -> Response[str]:
+    """Revoke a token of the gate."""
+    return _revoke_token(keys.GATE_TOKENS, name)
+
+
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an API Gateway request."""

@@ -11,7 +11,9 @@ import boto3
 
 from local.clock import Clock
 from local.samples.script import Day, day
+from local.samples.signals import respond
 from local.template import REGION
+from local.web import Request, Response
 
 
 class SampleDriver:
@@ -34,6 +36,11 @@ class SampleDriver:
         while self.next_day <= self._clock.now():
             self._play(day(self._next))
             self._next += 1
+
+    def answer(self, request: Request) -> Response:
+        """What a public source of signals says today."""
+        today = (self._clock.now() - self._begin) // timedelta(days=1)
+        return respond(request, today, self._begin)
 
     def _play(self, today: Day) -> None:
         ecr = self._ecr()

@@ -65,6 +65,7 @@ def test_the_least_configuration_gets_the_defaults() -> None:
         "newest": None,
         "severity": None,
         "notify": "HIGH",
+        "exploited": True,
         "ignore": [],
         "owner": None,
         "role_arn": None,

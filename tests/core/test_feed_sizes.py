@@ -31,7 +31,7 @@ def assert_tells_all(text: str, vulnerabilities: Sequence[str]) -> int:
         assert "Cut:" not in text
     else:
         assert not is_complete(text)
-        assert re.search(rf"Cut: the {len(named)} most severe of {len(vulnerabilities)} entries", text)
+        assert re.search(rf"Cut: the {len(named)} most urgent of {len(vulnerabilities)} entries", text)
         ranks = [Severity(title.split()[1]).rank for title in titles]
         assert ranks == sorted(ranks, reverse=True)
     return len(named)

@@ -276,7 +276,8 @@ def deployed(**parameters: str) -> Iterator[Deployed]:
     unpaced = mock.patch.object(pacing, "sleep")
     with mock.patch.dict(os.environ), mock_aws(config={"lambda": {"use_docker": False}}), unpaced:
         os.environ["AWS_DEFAULT_REGION"] = REGION
-        running = Deployed(ScanRules(scan_seconds=60), **parameters)
+        # Nothing here asks the internet.
+        running = Deployed(ScanRules(scan_seconds=60), **({"SignalsFrom": "off"} | parameters))
         with running.fake.installed():
             service_clock.use(running.clock.now)
             try:

@@ -19,6 +19,8 @@ from ecr_rescan.core.keys import SWEEP, account_key, findings_key, images_key, n
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.scanning.sweep import Sweep
+from ecr_rescan.core.signals.places import PLACES
+from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV
 from functions.summary.app import lambda_handler as summary
 from local.faults import Fault
 from local.functions import PROJECT
@@ -29,7 +31,8 @@ from tests import test_template as roles
 from tests.builders import document
 from tests.deploy.cloud import FUNCTIONS, Deployed, deployed, permissions
 from tests.rest import Reply
-from tests.service import basic
+from tests.service import START, basic
+from tests.signal_sources import epss, euvd, kev
 
 # Done by others with the role's permissions: Lambda writes logs and takes messages, ECR asks Inspector.
 NOT_OURS = {
@@ -45,8 +48,13 @@ OTHER_ROLE = f"arn:aws:iam::{OTHER}:role/ecr-rescan"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Deployed]:
-    """A deployment that may assume a role of another account."""
-    with deployed(AllowedRoles=OTHER_ROLE, RoleExternalId="an-external-id", AuditCopies="true") as running:
+    """A deployment that may assume a role of another account, and reads signals from copies in another bucket."""
+    more = {"RoleExternalId": "an-external-id", "AuditCopies": "true", "SignalsFrom": "s3://copies/signals/"}
+    with deployed(AllowedRoles=OTHER_ROLE, **more) as running:
+        running.s3.create_bucket(Bucket="copies")
+        copies = {KEV: kev(["CVE-2021-1"], START), EUVD: euvd(["CVE-2021-1"]), EPSS: epss({}, "2026-03-01")}
+        for place in PLACES:
+            running.s3.put_object(Bucket="copies", Key=f"signals/{place.copy}", Body=copies[place.name])
         yield running
 
 
@@ -82,6 +90,8 @@ def use_config(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.config("POST", "/dashboard/tokens", body={"name": "a"}),
         cloud.config("GET", "/dashboard/tokens"),
         cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "a"}),
+        cloud.config("POST", "/gate/tokens", body={"name": "a"}),
+        cloud.config("DELETE", "/gate/tokens/{name}", parameters={"name": "a"}),
         cloud.config("DELETE", "/configs/{id}", parameters=mine),
     ]
 
@@ -144,6 +154,8 @@ def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.api(summary, "GET", "/dashboard", **with_token),
         cloud.api(summary, "GET", "/dashboard/{id}", **one, **with_token),
         cloud.api(summary, "GET", "/metrics", **with_token),
+        cloud.api(summary, "GET", "/vulnerabilities"),
+        cloud.api(summary, "GET", "/gate", query={"image": "team/app:1"}),
     ]
     cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "b"})
     return replies

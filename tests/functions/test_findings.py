@@ -115,7 +115,7 @@ def test_the_token_may_be_a_basic_password(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("repository", ["team/app", ["team/*"]])
-def test_a_known_feed_is_304_by_three_s3_calls(stack: Stack, repository: str | list[str]) -> None:
+def test_a_known_feed_is_304_by_four_s3_calls(stack: Stack, repository: str | list[str]) -> None:
     """Configuration, tokens and one listing tell that nothing changed; no findings document is read."""
     stack.configure(repository)
     stack.store(recorded())
@@ -125,7 +125,7 @@ def test_a_known_feed_is_304_by_three_s3_calls(stack: Stack, repository: str | l
         answer = stack.call(If_None_Match=known)
         assert (answer.status, answer.body) == (304, "")
         assert answer.headers["ETag"] == etag
-        assert stack.calls == {"GetObject": 2, "ListObjectsV2": 1}
+        assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     assert stack.call(If_None_Match='"other"').status == 200
     assert stack.call(If_None_Match="*").status == 304
 
@@ -171,10 +171,10 @@ def test_a_date_that_was_given_is_304_without_reading(stack: Stack, method: str)
     date = stack.call().headers["Last-Modified"]
     wiring.reset()
     assert stack.call(method=method, If_Modified_Since=date).status == 304
-    assert stack.calls == {"GetObject": 2, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     later = {"If_Modified_Since": "Fri, 01 Jan 2100 00:00:00 GMT"}
     assert stack.call(method=method, **later).status == 304
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
     stack.store(document(images=[image("one", "a")]))
     assert stack.call(method=method, **later).status == 503
 
@@ -199,7 +199,7 @@ def test_the_documents_kept_are_bounded(stack: Stack, monkeypatch: pytest.Monkey
     stack.store(recorded("team/b"))
     first = stack.call()
     assert stack.call().body == first.body
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
 
 
 def test_documents_are_kept_between_invocations(stack: Stack) -> None:
@@ -208,12 +208,12 @@ def test_documents_are_kept_between_invocations(stack: Stack) -> None:
     for name in ("a", "b", "c"):
         stack.store(recorded(f"team/{name}"))
     first = stack.call()
-    assert stack.calls == {"GetObject": 5, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 6, "ListObjectsV2": 1}
     assert stack.call().body == first.body
-    assert stack.calls == {"GetObject": 2, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     stack.store(recorded("team/b", "CVE-2026-1", "CVE-2026-9"))
     assert len(stack.call().titles) == 2
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
 
 
 def test_only_the_configurations_repositories_are_in_its_feed(stack: Stack) -> None:

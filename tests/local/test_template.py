@@ -107,7 +107,7 @@ Resources:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("!Select [0, [a]]", "Thing.value: Fn::Select is not known to the local stack"),
+        ("!FindInMap [a, b, c]", "Thing.value: Fn::FindInMap is not known to the local stack"),
         ("!Ref Nothing", "Thing.value: there is no parameter or resource Nothing"),
         ("!GetAtt Thing.Colour", r"Thing.value: Thing.Colour \(A::B\) is not known to the local stack"),
     ],

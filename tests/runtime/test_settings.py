@@ -6,6 +6,7 @@ import pytest
 
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.runtime.settings import load_settings, load_start_scan_settings, load_summary_settings
 
 COMMON = {"AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012", "BUCKET_NAME": "records"}
@@ -84,7 +85,7 @@ def test_roles_are_allowed_by_name_or_beginning(allowed: str, role: str, expecte
 def test_the_days_allowed() -> None:
     """Severities with days; one that is not named has no limit."""
     settings = load_summary_settings(COMMON | {"SLA_DAYS": "CRITICAL=7,HIGH=30"})
-    assert settings.days_allowed == {Severity.CRITICAL: 7, Severity.HIGH: 30}
+    assert settings.days_allowed == DaysAllowed({Severity.CRITICAL: 7, Severity.HIGH: 30})
 
 
 @pytest.mark.parametrize("value", ["", "CRITICAL", "CRITICAL=", "CRITICAL=0", "UNDEFINED=7", "critical=7"])

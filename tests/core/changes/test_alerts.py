@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from ecr_rescan.core.changes.alerts import Alert, alert_id
+from ecr_rescan.core.changes.alerts import Alert
+from ecr_rescan.core.changes.identity import alert_id
 from ecr_rescan.core.changes.recording import KEEP_CLOSED
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.scan_result import ScanFinding

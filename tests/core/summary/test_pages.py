@@ -15,6 +15,7 @@ from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.errors import InvalidRequestError
 from ecr_rescan.core.scanning.ledger import LedgerImage
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.signals.known import NOTHING_KNOWN
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, where
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus
 from ecr_rescan.core.summary.summary import Summary
@@ -124,7 +125,7 @@ def test_a_place_takes_no_more_than_it_is_said_to() -> None:
         configurations=(configuration(1).id,) * 10,
         suppressed_by=(configuration(1).id,) * 10,
     )
-    found = where.Whereabouts("CVE-1", NOW, None, None, 1, (place,), (), ())
+    found = where.Whereabouts("CVE-1", NOW, None, None, 1, (place,), (), (), NOTHING_KNOWN)
     none, one = (json.dumps(where.to_wire(found, told, first=True)) for told in ((), (place,)))
     assert carried(one) - carried(none) <= where.size(place)
 

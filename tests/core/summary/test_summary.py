@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image, Manifest
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.account import REPOSITORIES, SCAN_TYPE, Account, Rest
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage
 from ecr_rescan.core.scanning.schedule import INTERVAL, MARGIN
 from ecr_rescan.core.severity import Severity
@@ -126,12 +126,12 @@ def test_a_configuration_says_why_it_shows_nothing(members: dict[str, Any], repo
         (Account(*PLACE[:2]), "no image is selected: the registry's repositories have not been listed yet"),
         (Account(*PLACE[:2], repositories_at=NOW), "no image is selected: nothing that was listed matches"),
         (
-            Account(*PLACE[:2], refused={"repositories": "AccessDeniedException: no"}),
+            Account(*PLACE[:2], rests={REPOSITORIES: Rest(NOW, 1, "AccessDeniedException: no")}),
             "registry 123456789012 in us-east-1: its repositories can't be listed, so that new ones are not seen: "
             "AccessDeniedException: no",
         ),
         (
-            Account(*PLACE[:2], refused={"scan_type": "AccessDeniedException: no"}),
+            Account(*PLACE[:2], rests={SCAN_TYPE: Rest(NOW, 1, "AccessDeniedException: no")}),
             "registry 123456789012 in us-east-1: how it is scanned can't be asked, so that it is taken for BASIC: "
             "AccessDeniedException: no",
         ),
@@ -146,7 +146,7 @@ def test_nothing_matches_is_said_only_after_a_complete_listing(account: Account 
 
 def test_a_refused_listing_is_no_problem_of_who_needs_none() -> None:
     """A configuration that names its repositories is told of what concerns it alone."""
-    account = Account(*PLACE[:2], refused={"repositories": "AccessDeniedException: no"})
+    account = Account(*PLACE[:2], rests={REPOSITORIES: Rest(NOW, 1, "AccessDeniedException: no")})
     summary = summarise([configuration()], {PLACE: ledger({"1": None})}, {}, [], at=NOW, accounts={PLACE[:2]: account})
     assert summary.configurations[0].problems == ()
 
@@ -198,11 +198,11 @@ def test_the_json_names_every_member() -> None:
         json.dumps(to_wire(everything([configuration(owner="team")], ledger({"1": complete()}), document)))
     )
     zeros = {severity.value: 0 for severity in Severity}
-    states = dict.fromkeys(("stale", "failed", "unsupported", "archived", "never", "in_progress"), 0)
+    states = dict.fromkeys(("end_of_life", "stale", "failed", "unsupported", "archived", "never", "in_progress"), 0)
     coverage = {"selected": 1, "scanned_24h": 1, **states}
     due = NOW - timedelta(hours=3) + INTERVAL + MARGIN
     age = {"oldest_since": "2026-11-23T18:00:00Z", "oldest_days": 0, "days_allowed": 30, "beyond": 0}
-    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "resolved"), 0)
+    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "exploited", "resolved"), 0)
     changes = {"last_24h": none, "last_7d": none}
     assert wire == {
         "schema": 1,
@@ -212,6 +212,7 @@ def test_the_json_names_every_member() -> None:
             "repositories": 1,
             "images": 1,
             "counts": {**zeros, "HIGH": 1},
+            "exploited": None,
             "ages": {"HIGH": age},
             "changes": changes,
             "coverage": coverage,
@@ -230,9 +231,11 @@ def test_the_json_names_every_member() -> None:
                 "severity": None,
                 "coverage": coverage,
                 "counts": {**zeros, "HIGH": 1},
+                "exploited": None,
                 "suppressed": 0,
                 "ages": {"HIGH": age},
                 "changes": changes,
+                "resolved": dict.fromkeys(("last_24h", "last_7d"), {"fixed": 0, "withdrawn": 0, "gone": 0}),
                 "ignore": [],
                 "problems": [],
                 "not_images": {"count": 0, "kinds": {}, "first": []},
@@ -250,9 +253,11 @@ def test_the_json_names_every_member() -> None:
                         "pushed_at": "2026-11-22T18:00:00Z",
                         "counts": {**zeros, "HIGH": 1},
                         "suppressed": 0,
+                        "exploited": None,
                     }
                 ],
             }
         ],
         "problems": [],
+        "signals": {},
     }

@@ -81,8 +81,8 @@ def test_the_same_findings_give_the_same_bytes_in_any_order() -> None:
     assert {render(documents, shuffled=seed) for seed in range(5)} == {first}
 
 
-def test_entries_are_ordered_by_severity_then_newest_first() -> None:
-    """Most severe first, the unrated ones last; of the same severity what was seen first most recently."""
+def test_entries_are_ordered_by_severity_then_oldest_first() -> None:
+    """Most severe first, the unrated ones last; of the same severity the oldest."""
     old = found("CVE-2026-1", severity=Severity.LOW)
     made = document(images=[image()], results=[result("one", old)])
     later = AT + timedelta(days=2)
@@ -94,7 +94,7 @@ def test_entries_are_ordered_by_severity_then_newest_first() -> None:
     seen_by = configuration(["team/*"])
     update(made, None, [result("one", old, *more, at=later)], at=later, seen_by=seen_by)
     titles = [entry.title.split()[0] for entry in parse(render([made])).entries]
-    assert titles == ["CVE-2026-4", "CVE-2026-2", "CVE-2026-1", "CVE-2026-3"]
+    assert titles == ["CVE-2026-4", "CVE-2026-1", "CVE-2026-2", "CVE-2026-3"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_resolved_entries_come_on_request_and_last() -> None:
     text = render([made], filters=FeedFilters(resolved=True))
     entries = parse(text).entries
     assert [entry.title for entry in entries] == ["CVE-2026-2 LOW in openssl", "Resolved: CVE-2026-1 HIGH in openssl"]
-    assert "Resolved 2026-03-03: the newest results no longer have it." in entries[1].summary
+    assert "Resolved 2026-03-03: a later result of the same image no longer lists it" in entries[1].summary
     assert "team/app" in entries[1].summary
     assert "resolved" in {tag.term for tag in entries[1].tags}
 
@@ -345,7 +345,7 @@ def test_limit_cuts_the_least_severe_and_says_so() -> None:
     """The most severe entries stay, and the feed neither says that it is complete nor hides that it was cut."""
     text = render([many(30)], filters=FeedFilters(limit=5))
     assert [entry.title.split()[1] for entry in parse(text).entries] == ["CRITICAL"] * 3 + ["LOW"] * 2
-    assert "Cut: the 5 most severe of 30 entries are shown" in parse(text).feed.subtitle
+    assert "Cut: the 5 most urgent of 30 entries are shown" in parse(text).feed.subtitle
     assert not is_complete(text)
     assert is_complete(render([many(30)], filters=FeedFilters(limit=30)))
 
@@ -356,7 +356,7 @@ def test_a_feed_never_exceeds_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     text = render([many(200)])
     shown = len(parse(text).entries)
     assert 80_000 < len(text.encode()) <= 100_000
-    assert f"Cut: the {shown} most severe of 200 entries are shown" in parse(text).feed.subtitle
+    assert f"Cut: the {shown} most urgent of 200 entries are shown" in parse(text).feed.subtitle
     assert not is_complete(text)
     titles = [entry.title.split()[1] for entry in parse(text).entries]
     assert titles == ["CRITICAL"] * 20 + ["LOW"] * (shown - 20)

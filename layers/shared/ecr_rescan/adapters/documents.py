@@ -36,6 +36,7 @@ _CONCURRENCY = 16
 # the key was under way; the key that If-Match named is gone.
 _CONFLICTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"}
 _MISSING = {"NoSuchKey", "404"}
+_UNCHANGED = {"304", "NotModified"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,22 @@ class DocumentStore:
             StoreError: S3 failed or refused.
             DocumentError: it is compressed and damaged, or too large.
         """
+        return self._get(key, largest)
+
+    def get_unless(self, key: str, etag: str, *, largest: int = LARGEST_BYTES) -> Stored | None:
+        """The document, or None where it still has that ETag, and where there is none; else as ``get``."""
+        return self._get(key, largest, IfNoneMatch=etag)
+
+    def _get(self, key: str, largest: int, **condition: str) -> Stored | None:
         self._count("GetObject")
         try:
-            reply = self._s3.get_object(Bucket=self._bucket, Key=key)
+            reply = self._s3.get_object(Bucket=self._bucket, Key=key, **condition)
             if reply["ContentLength"] > largest:
                 reply["Body"].close()
                 raise _too_large(key, largest)
             body = reply["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if _code(error) in _MISSING:
+            if _code(error) in _MISSING or (condition and _code(error) in _UNCHANGED):
                 return None
             raise StoreError(key, _code(error)) from error
         return Stored(key, reply["ETag"], _expanded(key, body, largest), reply["LastModified"].astimezone(UTC))

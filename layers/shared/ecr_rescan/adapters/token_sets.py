@@ -1,4 +1,4 @@
-"""The named tokens in the bucket: one document for each configuration, and one for the dashboard."""
+"""The named tokens in the bucket: one document for each configuration, one for the dashboard, one for the gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST_BYTES = 64 * 1024
 
 
 class TokenSetStore:
-    """Reads and changes sets of tokens by their keys (``core.keys.tokens_key``, ``DASHBOARD_TOKENS``)."""
+    """Reads and changes sets of tokens by their keys, which ``core.keys`` names."""
 
     def __init__(self, documents: DocumentStore) -> None:
         self._documents = documents

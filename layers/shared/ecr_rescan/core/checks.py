@@ -90,6 +90,15 @@ class Checks:
             return None
         return value
 
+    def flag(self, name: str, *, otherwise: bool) -> bool:
+        """True or false; ``otherwise`` where it is absent, null or wrong."""
+        value = self._get(name, False, "")
+        if isinstance(value, bool):
+            return value
+        if value is not None:
+            self.fault(name, "must be true or false")
+        return otherwise
+
     def severity(self, name: str) -> Severity | None:
         """One of the rated severities, in any letter case."""
         value = self._get(name, False, "")

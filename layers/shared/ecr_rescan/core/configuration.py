@@ -32,6 +32,7 @@ _SETTABLE = (
     "newest",
     "severity",
     "notify",
+    "exploited",
     "ignore",
     "owner",
     "role_arn",
@@ -100,6 +101,7 @@ class ScanConfiguration:
         newest: only that many most recently pushed images per repository; None for all.
         severity: the least severe to show; None for all.
         notify: the least severe to send.
+        exploited: whether a message is sent when something open becomes known as exploited.
         ignore: the suppressions, in the order given.
         owner: an attribute of messages, for filtering.
         role_arn: the role to assume for another account's images.
@@ -117,6 +119,7 @@ class ScanConfiguration:
     newest: int | None = None
     severity: Severity | None = None
     notify: Severity = Severity.HIGH
+    exploited: bool = True
     ignore: tuple[Suppression, ...] = ()
     owner: str | None = None
     role_arn: str | None = None
@@ -193,6 +196,7 @@ class ScanConfiguration:
             "newest": self.newest,
             "severity": self.severity,
             "notify": self.notify,
+            "exploited": self.exploited,
             "ignore": [suppression.to_wire() for suppression in self.ignore],
             "owner": self.owner,
             "role_arn": self.role_arn,
@@ -272,6 +276,7 @@ def _read(
         newest=checks.number("newest", least=1, most=1000),
         severity=checks.severity("severity"),
         notify=checks.severity("notify") or Severity.HIGH,
+        exploited=checks.flag("exploited", otherwise=True),
         ignore=_read_ignore(checks),
         owner=checks.text("owner", longest=100),
         role_arn=role_arn,

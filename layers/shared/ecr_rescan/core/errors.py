@@ -17,6 +17,7 @@
     ├── StoreError (key)                      S3 failed
     ├── RegistryError (region, repository)    ECR or STS failed; for one image this is a value, not an error
     ├── MessageError (target)                 SQS or SNS failed
+    ├── SignalError (source)                  a public source can't be reached, or says nonsense
     └── SettingsError (variable)              the deployment is incomplete
 
 Expected troubles of one image are values (see ``scan_result``), never exceptions. HTTP numbers live in ``runtime.api``.
@@ -164,6 +165,20 @@ class MessageError(EcrRescanError):
         super().__init__(f"sending to {target} failed: {code}")
         self.target = target
         self.code = code
+
+
+class SignalError(EcrRescanError):
+    """A public source can't be read, or what it sent can't be used.
+
+    Attributes:
+        source: its short name: ``kev``, ``euvd`` or ``epss``.
+        problem: what is wrong, as the end of a sentence; nothing of what was sent but numbers.
+    """
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(f"{source}: {problem}")
+        self.source = source
+        self.problem = problem
 
 
 class SettingsError(EcrRescanError):

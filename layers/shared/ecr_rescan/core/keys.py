@@ -13,6 +13,7 @@ IMAGES = "images/"
 FINDINGS = "findings/"
 HISTORY = "history/"
 NOTICES = "notices/"
+SIGNALS = "signals/"
 
 SWEEP = f"{ACCOUNTS}sweep.json"
 """What nobody asks for any more, since when."""
@@ -21,7 +22,10 @@ HEALTH = f"{ACCOUNTS}health.json"
 """What StartScan notes of itself."""
 
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
+GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"
+KNOWN_SIGNALS = f"{SIGNALS}known.json"
+TOLD_OF_SIGNALS = f"{SIGNALS}told.json"
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SUFFIX = ".json"

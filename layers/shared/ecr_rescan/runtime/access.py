@@ -1,4 +1,4 @@
-"""Who may see the pages that open with a token: the dashboard, a configuration's own page, and the metrics."""
+"""Who may see what opens with a token: the dashboard, a configuration's own page, the metrics, and the gate."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ecr_rescan.runtime.api import HttpError, source_address
 from ecr_rescan.runtime.refusals import WINDOW
 
 _REFUSED = "This page opens with a token."
+_GATE_REFUSED = "The gate opens with a token of its own, or with a signature."
 
 
 def offered_token(event: APIGatewayProxyEvent) -> Presented | None:
@@ -53,6 +54,16 @@ class Access:
         """
         if token is None or not self._token_sets.get(keys.DASHBOARD_TOKENS).verify(token):
             raise UnauthorizedError(_REFUSED)
+
+    def to_gate(self, token: Presented | None) -> None:
+        """Let the gate's own tokens in; no other token opens it, and these open nothing else.
+
+        Raises:
+            UnauthorizedError: it is none of them.
+            StoreError, DocumentError: they can't be read.
+        """
+        if token is None or not self._token_sets.get(keys.GATE_TOKENS).verify(token):
+            raise UnauthorizedError(_GATE_REFUSED)
 
     def to_one(self, configuration_id: str, token: Presented | None) -> bool:
         """Let the configuration's tokens and the dashboard's in; whether it is one of the dashboard's.

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import REGISTRY
+from ecr_rescan.core.summary.ages import DaysAllowed
 
 _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
+_SIGNALS_PREFIX = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([A-Za-z0-9!_.*'()/-]*)", re.ASCII)
+# Of a run on one machine; the template's parameter takes none.
+_SIGNALS_HERE = re.compile(r"http://127\.0\.0\.1:\d{1,5}", re.ASCII)
 _ROLES = re.compile(rf"arn:aws[a-z-]*:iam::({REGISTRY.pattern}|\*):role/[A-Za-z0-9+=,.@_/-]*\*?")
 
 
@@ -48,12 +52,21 @@ class SummarySettings(Settings):
     """What Summary is told besides.
 
     Attributes:
-        days_allowed: within how many days an open finding is to be mended, by severity.
+        days_allowed: within how many days an open finding is to be mended.
         is_paused: whether the deployer wants no ticks.
     """
 
-    days_allowed: Mapping[Severity, int]
+    days_allowed: DaysAllowed
     is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignalsOrigin:
+    """Where signals are fetched: from a bucket and prefix, from a server of this machine, or from the internet."""
+
+    bucket: str | None = None
+    prefix: str = ""
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +87,16 @@ class StartScanSettings(Settings):
     Attributes:
         dead_letters_url: of the queue for messages that were given up.
         role_external_id: sent along when a role is assumed; None where none is asked for.
+        signals: where public signals come from; None for nowhere.
+        epss_likely: the EPSS score, 0 to 1, from which a vulnerability is likely to be exploited.
     """
 
     queue_url: str
     topic_arn: str
     role_external_id: str | None
     dead_letters_url: str = ""
+    signals: SignalsOrigin | None = None
+    epss_likely: float = 0.1
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -136,6 +153,8 @@ def load_start_scan_settings(environment: Mapping[str, str] = os.environ) -> Sta
         topic_arn=_required(environment, "TOPIC_ARN"),
         dead_letters_url=_required(environment, "DEAD_LETTERS_URL"),
         role_external_id=environment.get("ROLE_EXTERNAL_ID", "").strip() or None,
+        signals=_signals(environment),
+        epss_likely=_epss_likely(environment),
     )
 
 
@@ -160,12 +179,42 @@ def _public_url(environment: Mapping[str, str]) -> str | None:
     return value or None
 
 
-def _days_allowed(environment: Mapping[str, str]) -> dict[Severity, int]:
+def _days_allowed(environment: Mapping[str, str]) -> DaysAllowed:
     value = _required(environment, "SLA_DAYS")
-    pairs = [part.partition("=") for part in value.split(",")]
-    if not all(name in RATED and days.isdecimal() and int(days) > 0 for name, _, days in pairs):
-        raise SettingsError("SLA_DAYS", "is not a list of severities and days such as CRITICAL=7,HIGH=30")
-    return {Severity(name): int(days) for name, _, days in pairs}
+    pairs = dict(part.strip().partition("=")[::2] for part in value.split(","))
+    days = {name: int(number) for name, number in pairs.items() if number.isdecimal() and int(number) > 0}
+    if days.keys() != pairs.keys() or not days.keys() <= {*RATED, "EXPLOITED"}:
+        raise SettingsError("SLA_DAYS", "is not a list of severities and days such as CRITICAL=7,HIGH=30,EXPLOITED=3")
+    unrated = environment.get("UNRATED_AS", "").strip() or Severity.MEDIUM
+    if unrated not in RATED:
+        raise SettingsError("UNRATED_AS", f"is none of {', '.join(RATED)}")
+    exploited = days.pop("EXPLOITED", None)
+    return DaysAllowed({Severity(name): number for name, number in days.items()}, exploited, Severity(unrated))
+
+
+def _signals(environment: Mapping[str, str]) -> SignalsOrigin | None:
+    value = environment.get("SIGNALS_FROM", "").strip() or "internet"
+    if value == "off":
+        return None
+    if value == "internet":
+        return SignalsOrigin()
+    if _SIGNALS_HERE.fullmatch(value):
+        return SignalsOrigin(base=value)
+    found = _SIGNALS_PREFIX.fullmatch(value)
+    if found is None:
+        raise SettingsError("SIGNALS_FROM", "is not internet, off, or a prefix such as s3://bucket/signals/")
+    return SignalsOrigin(bucket=found[1], prefix=found[2])
+
+
+def _epss_likely(environment: Mapping[str, str]) -> float:
+    value = environment.get("EPSS_LIKELY", "").strip() or "0.1"
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise SettingsError("EPSS_LIKELY", "is not a number above 0, at most 1")
+    return number
 
 
 def _allowed_roles(environment: Mapping[str, str]) -> tuple[str, ...]:

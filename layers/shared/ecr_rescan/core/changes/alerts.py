@@ -5,21 +5,20 @@ Pure functions over findings documents; the feed, the messages and the API show 
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Advisory, Closing, Finding, FindingKey, FindingsDocument, News, Opening
+from ecr_rescan.core.changes.identity import alert_id
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import Severity, most_severe
-from ecr_rescan.core.times import to_text
-
-_NAMESPACE = uuid.UUID("6a1f3d0e-52a5-5c39-9d8e-8f0f6a2f7c11")
+from ecr_rescan.core.signals.known import NO_SIGNALS, NOTHING_KNOWN, Signal, Signals
+from ecr_rescan.core.signals.order import Urgency, urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,13 @@ class Occurrence:
 class Alert:
     """One entry of a feed: a (vulnerability, package) in one wave, across the repositories of a configuration.
 
-    ``id`` is the permanent identity of what was announced (an escalation gives a new one), a UUID in text. ``kind`` is
-    ``baseline``, ``new``, ``spread``, ``reopened`` or ``escalated``. ``published`` is when that began: the first seeing
-    of a baseline finding, the start of the wave, the time of the rise. ``updated`` is the last change of what the alert
-    says. ``resolved_at`` and ``resolved_reason`` are set where nothing is affected any more; then there are no
-    occurrences, and ``repositories`` tells where it was.
+    ``id`` is the permanent identity of what was announced (an escalation gives a new one), a UUID in text. ``kind``
+    is ``baseline``, ``new``, ``spread``, ``reopened``, ``escalated`` or ``exploited``. ``published`` is when that
+    began: the first seeing of a baseline finding, the start of the wave, the time of the rise, or when it became
+    known that it is exploited. ``updated`` is the last change of what the alert says. ``signal`` is what is known of
+    the vulnerability; ``was_exploited``: it became known as exploited while the alert was open. ``resolved_at`` and
+    ``resolved_reason`` are set where nothing is affected any more; then there are no occurrences, and
+    ``repositories`` tells where it was.
     """
 
     id: str
@@ -60,8 +61,16 @@ class Alert:
     advisory: Advisory
     fixed_in: str | None
     suppressed: Suppression | None
+    signal: Signal = NOTHING_KNOWN
+    was_exploited: bool = False
     resolved_at: datetime | None = None
     resolved_reason: str = ""
+
+    @property
+    def urgency(self) -> tuple[bool, Urgency, str, str, str]:
+        """The order of alerts, wherever several are shown; resolved ones come last."""
+        first = urgency(self.severity, self.signal, fixable=self.fixed_in is not None, since=self.first_seen)
+        return (self.resolved_at is not None, first, self.vulnerability, self.package, self.id)
 
 
 @dataclass(slots=True)
@@ -115,10 +124,18 @@ class _Repository:
 
 @dataclass(slots=True)
 class _Story:
-    """How an alert's severity went: what it was announced as, and since when."""
+    """How an alert went: what it was announced as, and since when; ``exploited_at``: it became known as exploited."""
 
     published: datetime
     raised_to: Severity | None = None
+    exploited_at: datetime | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """What happened last; None where nothing has since the beginning."""
+        if self.exploited_at is not None and self.exploited_at == self.published:
+            return "exploited"
+        return "escalated" if self.raised_to else None
 
 
 @dataclass(slots=True)
@@ -139,6 +156,7 @@ def alerts(
     on: date,
     resolved: bool = False,
     only: Collection[FindingKey] | None = None,
+    signals: Signals = NO_SIGNALS,
 ) -> list[Alert]:
     """All alerts of a configuration, in no particular order but always the same.
 
@@ -151,6 +169,7 @@ def alerts(
         on: the day for which suppressions count.
         resolved: also those of which nothing is left (as long as the documents remember them).
         only: restrict to these findings.
+        signals: what is known of vulnerabilities.
     """
     groups: dict[_GroupKey, _Group] = {}
     ordered = sorted(documents, key=lambda document: (document.registry, document.region, document.repository))
@@ -166,21 +185,12 @@ def alerts(
     for (vulnerability, package, wave), group in groups.items():
         if any(part.mask for part in group.parts):
             spread = wave is not None and wave > earliest[vulnerability, package]
-            found.append(_open_alert(configuration, (vulnerability, package, wave), group, spread, suppressions))
+            key = (vulnerability, package, wave)
+            found.append(_open_alert(configuration, key, group, spread, suppressions, signals.of(vulnerability)))
         elif resolved and any(part.left for part in group.parts):
-            found.append(_resolved_alert(configuration, (vulnerability, package, wave), group, suppressions))
+            key = (vulnerability, package, wave)
+            found.append(_resolved_alert(configuration, key, group, suppressions, signals.of(vulnerability)))
     return found
-
-
-def alert_id(
-    config_id: str, vulnerability: str, package: str, wave: datetime | None, raised_to: Severity | None
-) -> str:
-    """The permanent identity of an alert (RFC 9562, UUID version 5)."""
-    name = "\x1f".join((config_id, vulnerability, package, to_text(wave) if wave else "", raised_to or ""))
-    # What uuid.uuid5 does, without making a UUID of what is wanted as text: a feed may join 50,000 findings.
-    made = hashlib.sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(made[16], 16) & 3]
-    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
 
 
 def _collect(
@@ -211,26 +221,28 @@ def _collect(
 
 def _left(configuration: ScanConfiguration, closed: Closing) -> Closing | None:
     """The closing, where it makes a resolved alert of this configuration."""
-    seen = closed.reason in ("fixed", "gone") and any(matches(tag, configuration.tags) for tag in closed.tags)
+    seen = closed.reason in TOLD and any(matches(tag, configuration.tags) for tag in closed.tags)
     return closed if seen else None
 
 
 def _open_alert(
-    configuration: ScanConfiguration, key: _GroupKey, group: _Group, spread: bool, suppressions: Suppressions
+    configuration: ScanConfiguration,
+    key: _GroupKey,
+    group: _Group,
+    spread: bool,
+    suppressions: Suppressions,
+    signal: Signal,
 ) -> Alert:
     vulnerability, package, wave = key
     parts = [part for part in group.parts if part.mask]
     suppressed, occurrences = _apply(suppressions.matching(vulnerability, package), parts)
-    story = _story(wave, group.parts)
-    if story.raised_to:
-        kind = "escalated"
-    elif wave is None:
-        kind = "baseline"
-    else:
-        kind = "reopened" if group.reopened else "spread" if spread else "new"
+    story = _story(wave, group.parts, _became_exploited(configuration, signal, group))
+    kind = story.kind
+    if kind is None:
+        kind = "baseline" if wave is None else "reopened" if group.reopened else "spread" if spread else "new"
     fixes = {fix for part in parts for fix in part.finding.fixes.values()}
     return Alert(
-        id=alert_id(configuration.id, vulnerability, package, wave, story.raised_to),
+        id=_id(configuration, key, story),
         vulnerability=vulnerability,
         package=package,
         wave=wave,
@@ -244,19 +256,21 @@ def _open_alert(
         advisory=_advisory(vulnerability, parts),
         fixed_in=", ".join(sorted(fixes)) or None,
         suppressed=suppressed,
+        signal=signal,
+        was_exploited=story.exploited_at is not None,
     )
 
 
 def _resolved_alert(
-    configuration: ScanConfiguration, key: _GroupKey, group: _Group, suppressions: Suppressions
+    configuration: ScanConfiguration, key: _GroupKey, group: _Group, suppressions: Suppressions, signal: Signal
 ) -> Alert:
     vulnerability, package, wave = key
-    story = _story(wave, group.parts)
+    story = _story(wave, group.parts, _became_exploited(configuration, signal, group))
     parts = [part for part in group.parts if part.left]
     closings = [part.left for part in parts if part.left]
     last = max(closings, key=lambda closing: (closing.at, closing.reason))
     return Alert(
-        id=alert_id(configuration.id, vulnerability, package, wave, story.raised_to),
+        id=_id(configuration, key, story),
         vulnerability=vulnerability,
         package=package,
         wave=wave,
@@ -270,9 +284,29 @@ def _resolved_alert(
         advisory=_advisory(vulnerability, parts),
         fixed_in=None,
         suppressed=next((one for one in suppressions.matching(vulnerability, package) if not one.tags), None),
+        signal=signal,
+        was_exploited=story.exploited_at is not None,
         resolved_at=last.at,
         resolved_reason=last.reason,
     )
+
+
+def _id(configuration: ScanConfiguration, key: _GroupKey, story: _Story) -> str:
+    exploited = story.exploited_at is not None
+    return alert_id(configuration.id, *key, story.raised_to, was_exploited=exploited)
+
+
+def _became_exploited(configuration: ScanConfiguration, signal: Signal, group: _Group) -> datetime | None:
+    """When an alert that was open became known as exploited: what opened since was known as such from its beginning.
+
+    What was known before the configuration was made is its baseline.
+    """
+    noticed = signal.exploited.noticed_at if signal.exploited else None
+    if noticed is None or noticed <= configuration.created:
+        return None
+    openings = [part.opening for part in group.parts]
+    was_open = any(one.at < noticed and (one.closed is None or one.closed.at > noticed) for one in openings)
+    return noticed if was_open else None
 
 
 def _advisory(vulnerability: str, parts: list[_Part]) -> Advisory:
@@ -288,7 +322,16 @@ def _updated(part: _Part) -> datetime:
     return max(part.finding.updated_at, part.repository.changed_at(part.mask))
 
 
-def _story(wave: datetime | None, parts: list[_Part]) -> _Story:
+def _story(wave: datetime | None, parts: list[_Part], exploited_at: datetime | None) -> _Story:
+    """What an alert was announced as: the last of its rises, or that it became known as exploited."""
+    story = _rises(wave, parts)
+    if exploited_at is not None:
+        story.exploited_at = exploited_at
+        story.published = max(story.published, exploited_at)
+    return story
+
+
+def _rises(wave: datetime | None, parts: list[_Part]) -> _Story:
     """Follow the severity through all repositories: only what exceeds everything announced before is a rise.
 
     Within a wave a repository that joins with a higher severity is a rise, too; a baseline repository never is.

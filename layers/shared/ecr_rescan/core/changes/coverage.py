@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.view import view
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.releases import release
 from ecr_rescan.core.text import clean, enumerated
 
 _REASON_LIMIT = 100
@@ -23,7 +25,7 @@ class Coverage:
     ``with_results``: all their platforms have one. ``standing_in``: findings of an earlier image count for them until
     they have. ``waiting``: nothing speaks for them, or for a platform of theirs, and a result may come.
     ``unconfirmed``: the reason why their newest scan gave no result → how many. ``answerable``: whether any findings
-    count at all.
+    count at all. ``ended``: releases of theirs whose security support has ended.
     """
 
     repositories: int
@@ -33,6 +35,7 @@ class Coverage:
     waiting: int
     unconfirmed: tuple[tuple[str, int], ...]
     answerable: bool
+    ended: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -53,6 +56,8 @@ class Coverage:
             parts.append(f"{self.standing_in} are shown with the findings of an earlier image until scanned")
         if self.unconfirmed:
             parts.append(f"newest scan without a result: {self._reasons()}")
+        if self.ended:
+            parts.append(f"end of life, so that nobody reports what is found in it: {enumerated(self.ended)}")
         return "; ".join(parts) + "."
 
     def why_not_ready(self, configuration: ScanConfiguration) -> str:
@@ -67,8 +72,11 @@ class Coverage:
         return ", ".join(f"{count} {reason}" for reason, count in self.unconfirmed)
 
 
-def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocument]) -> Coverage:
-    """Count the images that a configuration selects by what is known of them."""
+def coverage(
+    configuration: ScanConfiguration, documents: Iterable[FindingsDocument], *, on: date | None = None
+) -> Coverage:
+    """Count the images that a configuration selects by what is known of them; ``on``: the day for ends of support."""
+    releases: set[str] = set()
     repositories = selected = with_results = standing_in = waiting = 0
     answerable = False
     unconfirmed: Counter[str] = Counter()
@@ -79,6 +87,8 @@ def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocum
         selected += len(seen.images)
         standing_in += len(seen.stand_ins)
         answerable = answerable or seen.effective != 0
+        told = {one.release for one in document.manifests_of(seen.selected) if one.release}
+        releases |= {name for name in told if on and (found := release(name)) and found.ended_on(on)}
         for digest in seen.images:
             manifests = document.images[digest].manifests
             with_results += manifests != 0 and not manifests & ~with_result
@@ -86,7 +96,8 @@ def coverage(configuration: ScanConfiguration, documents: Iterable[FindingsDocum
             reasons = {manifest.unconfirmed for manifest in document.manifests_of(manifests)} - {None}
             unconfirmed.update(clean(reason, _REASON_LIMIT) for reason in reasons if reason)
     reasons_counted = tuple(sorted(unconfirmed.items()))
-    return Coverage(repositories, selected, with_results, standing_in, waiting, reasons_counted, answerable)
+    gone = tuple(sorted(releases))
+    return Coverage(repositories, selected, with_results, standing_in, waiting, reasons_counted, answerable, gone)
 
 
 def _is_waiting(document: FindingsDocument, manifests: int, with_result: int) -> bool:

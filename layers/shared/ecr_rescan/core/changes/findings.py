@@ -28,7 +28,9 @@ class Manifest:
     """One scannable, single-platform image; its position in the document is its bit in every mask.
 
     ``result_at`` is the completion of the result that last changed this document (None: no complete result yet).
-    ``unconfirmed`` says why the newest scan gave no result (FAILED, UNSUPPORTED …), where it did not.
+    ``unconfirmed`` says why the newest scan gave no result (FAILED, UNSUPPORTED …), where it did not. ``vanished_at``:
+    since when its results lack most of what they had, which is kept for a while. ``release``: of which distribution it
+    is, such as ``Debian 11``, as its findings told once.
     """
 
     digest: str
@@ -36,6 +38,8 @@ class Manifest:
     result_at: datetime | None = None
     scan_type: ScanType | None = None
     unconfirmed: str | None = None
+    vanished_at: datetime | None = None
+    release: str | None = None
 
 
 @dataclass(slots=True)
@@ -70,10 +74,7 @@ class News:
 
 @dataclass(slots=True)
 class Closing:
-    """Why and when nothing was affected any more: ``fixed``, ``gone``, ``unselected`` or ``scan type``.
-
-    ``severity`` and ``tags`` are of what was affected last.
-    """
+    """Why (see ``closing``) and when nothing was affected any more; ``severity`` and ``tags`` of what was last."""
 
     at: datetime
     reason: str
@@ -86,12 +87,14 @@ class Opening:
     """A stretch of time in which images of the repository were affected.
 
     ``affected``: version of the package → severity → mask of manifests. ``peaks``: higher severities that manifests
-    had earlier in this opening → mask. ``news``: by configuration id; none for a configuration means baseline.
+    had earlier in this opening → mask. ``unreported``: the affected manifests whose newest result lacks it, though it
+    still counts. ``news``: by configuration id; none for a configuration means baseline.
     """
 
     at: datetime
     affected: dict[str, dict[Severity, int]] = field(default_factory=dict)
     peaks: dict[Severity, int] = field(default_factory=dict)
+    unreported: int = 0
     news: dict[str, News] = field(default_factory=dict)
     closed: Closing | None = None
 
@@ -258,6 +261,8 @@ def _manifest_to_wire(manifest: Manifest) -> dict[str, Any]:
         result_at=manifest.result_at and to_text(manifest.result_at),
         scan_type=manifest.scan_type,
         unconfirmed=manifest.unconfirmed,
+        vanished_at=manifest.vanished_at and to_text(manifest.vanished_at),
+        release=manifest.release,
     )
 
 
@@ -268,6 +273,8 @@ def _manifest_from_wire(wire: dict[str, Any]) -> Manifest:
         result_at=from_text(wire["result_at"]) if "result_at" in wire else None,
         scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         unconfirmed=wire.get("unconfirmed"),
+        vanished_at=from_text(wire["vanished_at"]) if "vanished_at" in wire else None,
+        release=wire.get("release"),
     )
 
 
@@ -328,18 +335,15 @@ def _opening_to_wire(opening: Opening) -> dict[str, Any]:
         at=to_text(opening.at),
         affected={version: _severities_to_wire(parts) for version, parts in sorted(opening.affected.items())},
         peaks=_severities_to_wire(opening.peaks),
+        unreported=to_ranges(opening.unreported),
         news={config_id: _news_to_wire(news) for config_id, news in sorted(opening.news.items())},
         closed=closed and _closing_to_wire(closed),
     )
 
 
 def _closing_to_wire(closing: Closing) -> dict[str, Any]:
-    return {
-        "at": to_text(closing.at),
-        "reason": closing.reason,
-        "severity": closing.severity.value,
-        "tags": list(closing.tags),
-    }
+    severity, tags = closing.severity.value, list(closing.tags)
+    return {"at": to_text(closing.at), "reason": closing.reason, "severity": severity, "tags": tags}
 
 
 def _closing_from_wire(wire: dict[str, Any]) -> Closing:
@@ -350,10 +354,9 @@ def _opening_from_wire(wire: dict[str, Any]) -> Opening:
     # There are hundreds of thousands of them, most without peaks, news and closing.
     return Opening(
         from_text(wire["at"]),
-        {version: _severities_from_wire(parts) for version, parts in wire["affected"].items()}
-        if "affected" in wire
-        else {},
+        {version: _severities_from_wire(parts) for version, parts in wire.get("affected", {}).items()},
         _severities_from_wire(wire["peaks"]) if "peaks" in wire else {},
+        from_ranges(wire["unreported"]) if "unreported" in wire else 0,
         {config_id: _news_from_wire(item) for config_id, item in wire["news"].items()} if "news" in wire else {},
         _closing_from_wire(wire["closed"]) if "closed" in wire else None,
     )

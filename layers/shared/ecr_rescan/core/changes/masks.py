@@ -60,3 +60,33 @@ def from_ranges(text: str) -> int:
             raise ValueError(f"{part!r} is no range of positions")
         mask |= ((1 << (high - low + 1)) - 1) << low
     return mask
+
+
+class MaskCounter:
+    """Counts at every position of masks how many of them have it.
+
+    A step for each position of each mask would be millions for a large repository, so all are counted at once: bit k of
+    a position's count is that position's bit in plane k, and adding a mask is a binary addition, carry by carry.
+    """
+
+    __slots__ = ("_planes",)
+
+    def __init__(self) -> None:
+        self._planes: list[int] = []
+
+    def add(self, mask: int) -> None:
+        """Count one more at every position of the mask."""
+        for place, plane in enumerate(self._planes):
+            if not mask:
+                return
+            self._planes[place] = plane ^ mask
+            mask &= plane
+        if mask:
+            self._planes.append(mask)
+
+    def counts(self, positions: int) -> list[int]:
+        """The counts at the first so many positions; no mask may have reached beyond."""
+        if not self._planes:
+            return [0] * positions
+        digits = [f"{plane:0{positions}b}" for plane in reversed(self._planes)]
+        return [int("".join(column), 2) for column in zip(*digits, strict=True)][::-1]

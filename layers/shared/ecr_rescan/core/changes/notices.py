@@ -66,6 +66,8 @@ class Notices:
 
     ``suppressions``: fingerprint → what was noted of it (``active``, ``ending``, ``unused``, ``ended``); ``checked``:
     the day and the suppressions of the last look.
+
+    ``states``: what holds for longer and was told of when it began, such as a release that has ended.
     """
 
     waves: dict[FindingKey, datetime] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Notices:
     late_at: datetime | None = None
     suppressions: dict[str, frozenset[str]] = field(default_factory=dict)
     checked: str = ""
+    states: frozenset[str] = frozenset()
 
     def join_waves(self, keys: Iterable[FindingKey], now: datetime) -> dict[FindingKey, datetime]:
         """The wave of each finding that opened now: the running one, or a new one that begins."""
@@ -135,6 +138,8 @@ class Notices:
             "suppressions": {one: sorted(noted) for one, noted in sorted(self.suppressions.items())},
             "checked": self.checked,
         }
+        if self.states:
+            wire["states"] = sorted(self.states)
         return record_form.to_json(wire)
 
     @classmethod
@@ -170,6 +175,7 @@ class Notices:
             late_at=from_text(wire["late_at"]) if wire.get("late_at") else None,
             suppressions={one: frozenset(noted) for one, noted in wire["suppressions"].items()},
             checked=str(wire["checked"]),
+            states=frozenset(wire.get("states", ())),
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ecr_rescan.core.changes.affected import Affected, at_least, difference, everybody, without
+from ecr_rescan.core.changes.closing import SCAN_TYPE, WITHDRAWN, believed
 from ecr_rescan.core.changes.findings import (
     Announcement,
     Closing,
@@ -33,6 +34,7 @@ from ecr_rescan.core.changes.texts import update_texts
 from ecr_rescan.core.changes.view import View, view
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.releases import release_of
 from ecr_rescan.core.scan_result import ScanResult, ScanType
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.times import whole_seconds
@@ -107,6 +109,7 @@ class _Merge:
         removed = drop_unseen(
             self.document,
             wanted_images(self.document, list(self.views_after.values()), keep_all=self.keep_all),
+            list(self.views_after.values()),
             [(configuration, self.views_before[configuration.id]) for configuration in self.configurations],
             self.update.images,
         )
@@ -162,6 +165,8 @@ class _Merge:
                     self.other_scan_type |= 1 << position
                 manifest.scan_type = result.scan_type
                 manifest.unconfirmed = None
+                # Remembered: once its findings are gone, nothing tells any more.
+                manifest.release = release_of(result.findings) or manifest.release
             elif result is None and manifest.digest in self.update.unconfirmed:
                 manifest.unconfirmed = self.update.unconfirmed[manifest.digest]
         self._compare_scan_types()
@@ -183,13 +188,22 @@ class _Merge:
                 by_severity = present.setdefault((found.vulnerability, found.package), {}).setdefault(found.version, {})
                 by_severity[found.severity] = by_severity.get(found.severity, 0) | 1 << position
         fresh = mask_of(self.fresh)
+        reported = {key: everybody(affected) for key, affected in present.items()}
+        sure = believed(self.document, reported, fresh, self.other_scan_type, self.now)
         for key, finding in self.document.findings.items():
             opening = finding.current
-            if opening is not None and key not in present and opening.mask & fresh:
-                self.changed |= opening.mask & fresh
-                self._without(key, finding, opening, fresh, "fixed")
+            if opening is None or not opening.mask & fresh:
+                continue
+            unreported = opening.unreported & ~fresh | opening.mask & fresh & ~sure & ~reported.get(key, 0)
+            if unreported != opening.unreported:
+                self._touch(key, opening)
+                self.changed |= unreported ^ opening.unreported
+                opening.unreported = unreported
+            if key not in present and opening.mask & sure:
+                self.changed |= opening.mask & sure
+                self._without(key, finding, opening, sure, WITHDRAWN)
         for key, affected in sorted(present.items()):
-            self._affect(key, affected, fresh)
+            self._affect(key, affected, sure | reported[key])
         for position in bits(self.changed):
             manifest = self.document.manifests[position]
             assert manifest is not None
@@ -253,13 +267,14 @@ class _Merge:
         gone = opening.mask & mask
         severity = opening.severity(gone)
         opening.affected = without(opening.affected, mask)
+        opening.unreported &= ~mask
         opening.peaks = {severity: part & ~mask for severity, part in opening.peaks.items() if part & ~mask}
         if not opening.affected and self.touched[key] is None:
             # Opened and closed by one update: nobody saw it.
             finding.openings.remove(opening)
         elif not opening.affected:
             if gone & self.other_scan_type:
-                reason = "scan type"
+                reason = SCAN_TYPE
             tags = sorted({tag for position in bits(gone) for tag in self.tags_of.get(position, ())})
             opening.closed = Closing(self.now, reason, severity, tuple(tags[:20]))
 

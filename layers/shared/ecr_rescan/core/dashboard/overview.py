@@ -18,7 +18,7 @@ from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.recent import KINDS, Change
-from ecr_rescan.core.summary.summary import COVERAGE, Summary
+from ecr_rescan.core.summary.summary import COVERAGE, ExploitedCount, Summary
 from ecr_rescan.core.text import enumerated, number_of
 
 ENDING_WITHIN = timedelta(days=7)
@@ -28,6 +28,7 @@ _MOST_EXAMPLES = 3
 
 STATE_NAMES = {
     ImageState.COMPLETE: ("good", "scanned within 24 h"),
+    ImageState.END_OF_LIFE: ("warn", "end of life"),
     ImageState.STALE: ("warn", "stale"),
     ImageState.FAILED: ("bad", "failed"),
     ImageState.UNSUPPORTED: ("neutral", "unsupported"),
@@ -44,6 +45,8 @@ def verdict(summary: Summary) -> str:
         return "There are no scan configurations yet: add one with POST /configs."
     if totals.counts is None:
         return "No image has a result yet, so nothing can be said about vulnerabilities."
+    if exploited := totals.exploited.findings if totals.exploited is not None else 0:
+        return f"{number_of(exploited, 'open finding is', 'open findings are')} known to be exploited: start there."
     severe = {severity: totals.counts[severity] for severity in (Severity.CRITICAL, Severity.HIGH)}
     found = " and ".join(f"{number:,} {severity.lower()}" for severity, number in severe.items() if number)
     if found:
@@ -79,11 +82,34 @@ def _fire(summary: Summary) -> Html:
             "warn", "Is anything on fire?", tag("p", "Unknown", class_="big"), tag("p", "no result yet", class_="soft")
         )
     severe = counts[Severity.CRITICAL] + counts[Severity.HIGH]
+    exploited = summary.totals.exploited
+    burning = exploited is not None and exploited.findings > 0
     beyond = sum(age.beyond for age in ages.values())
-    kind = "bad" if counts[Severity.CRITICAL] else "warn" if severe or beyond or _is_partial(summary) else "good"
+    kind = (
+        "bad"
+        if counts[Severity.CRITICAL] or burning
+        else "warn"
+        if severe or beyond or _is_partial(summary)
+        else "good"
+    )
     late = f"{beyond:,} longer open than the days allowed" if beyond else "none longer open than the days allowed"
-    number = tag("p", f"{severe:,}", tag("small", "critical and high"), class_="big")
-    return _card(kind, "Is anything on fire?", number, tag("p", late, class_="c-bad" if beyond else "soft"))
+    number = tag(
+        "p",
+        "?" if exploited is None else f"{exploited.findings:,}",
+        tag("small", "known exploited"),
+        f" {severe:,}",
+        tag("small", "critical and high"),
+        class_="big",
+    )
+    said = tag("p", late, class_="c-bad" if beyond else "soft")
+    sources = tag("p", summary.signals.line(summary.at.date()), class_="soft")
+    return _card(kind, "Is anything on fire?", number, _exploited_late(exploited), said, sources)
+
+
+def _exploited_late(exploited: ExploitedCount | None) -> Html | None:
+    if exploited is None or not exploited.beyond:
+        return None
+    return tag("p", f"{exploited.beyond:,} exploited for longer than {exploited.days_allowed} d", class_="c-bad")
 
 
 def _coverage(summary: Summary) -> Html:
@@ -295,7 +321,13 @@ def _troubled(summary: Summary, links: Links) -> Iterator[Html]:
     places = Places(summary)
     found = list(distinct_images(summary))
     filters = {state: name for name, state in COVERAGE.items()}
-    for wanted in (ImageState.FAILED, ImageState.STALE, ImageState.UNSUPPORTED, ImageState.NEVER_SCANNED):
+    for wanted in (
+        ImageState.FAILED,
+        ImageState.END_OF_LIFE,
+        ImageState.STALE,
+        ImageState.UNSUPPORTED,
+        ImageState.NEVER_SCANNED,
+    ):
         images = [(place, image) for place, image in found if image.status.state is wanted]
         if not images:
             continue

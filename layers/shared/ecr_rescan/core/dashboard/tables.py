@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from ecr_rescan.core.changes.closing import FIXED
 from ecr_rescan.core.dashboard.charts import bar, drawn, in_words
 from ecr_rescan.core.dashboard.overview import STATE_NAMES, chip, severity_class, title_of, words
 from ecr_rescan.core.dashboard.places import Places, distinct_images, weight
@@ -12,6 +13,7 @@ from ecr_rescan.core.dashboard.query import SORTS, Links, PageQuery
 from ecr_rescan.core.html import Html, tag
 from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import ORDER, RATED, Severity
+from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, Summary
@@ -180,11 +182,12 @@ def _image(image: ImageSummary, suffix: str) -> Html:
     where = tag("div", image.repository, ":", enumerated(image.tags), suffix, class_="name")
     about = " ".join(part for part in (status.platform, image.digest[:19]) if part)
     ignored = f", {image.suppressed:,} ignored" if image.suppressed else ""
+    exploited = [chip(f"{image.exploited:,} exploited", "bad"), " "] if image.exploited else []
     return tag(
         "tr",
         _named(where, tag("div", about, class_="soft mono")),
         tag("td", chip(name, kind), tag("div", status.reason, class_="soft")),
-        tag("td", words(image.counts) + ignored, data_label="Findings", class_="counts"),
+        tag("td", exploited, words(image.counts) + ignored, data_label="Findings", class_="counts"),
         tag("td", _when(status.scanned_at), data_label="Scanned", class_="soft when"),
         tag("td", _when(image.pushed_at), data_label="Pushed", class_="soft when"),
     )
@@ -244,10 +247,14 @@ def whereabouts(found: Whereabouts, summary: Summary, links: Links) -> Html:
     unknown = coverage.selected - coverage.states.get(ImageState.COMPLETE, 0)
     caution = f" {unknown:,} of {coverage.selected:,} images have no fresh result." if unknown else ""
     advisory = tag("a", "Advisory", href=found.uri, rel="noreferrer noopener") if found.uri else None
+    signal = found.signal
+    told = [exploited_words(signal), f"EPSS {epss_words(signal)}" if signal.epss else ""]
+    said = ", ".join(filter(None, told)) if signal.known else "Whether it is exploited is not known."
     close = tag("a", "Close", href=links.to(links.here))
     return tag(
         "section",
         title,
+        tag("p", said, class_="c-bad" if signal.exploited else "soft") if said else None,
         tag("p", sentence + caution, " ", advisory, " " if advisory else None, close),
         _places(found.places, Places(summary)),
         _past(found.past),
@@ -312,7 +319,7 @@ def _past(past: Sequence[Past]) -> Html | None:
     items = [
         tag(
             "li",
-            chip(one.reason, "good"),
+            chip(one.reason, "good" if one.reason == FIXED else "neutral"),
             f" {one.repository}: {enumerated(one.tags)}, {one.package}, {_when(one.opened)} to {_when(one.closed)}",
         )
         for one in past[:_MOST_REPOSITORIES]

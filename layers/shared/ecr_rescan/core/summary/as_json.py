@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.signals.wire import signals_to_wire
 from ecr_rescan.core.summary import others
 from ecr_rescan.core.summary.ages import Age
 from ecr_rescan.core.summary.pages import Row, carried
-from ecr_rescan.core.summary.summary import COVERAGE, ConfigurationSummary, ImageSummary, StateCounts, Summary
+from ecr_rescan.core.summary.summary import (
+    COVERAGE,
+    ConfigurationSummary,
+    ExploitedCount,
+    ImageSummary,
+    StateCounts,
+    Summary,
+)
 from ecr_rescan.core.times import to_text
 from ecr_rescan.core.version import VERSION
 
@@ -31,6 +39,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
             "repositories": totals.repositories,
             "images": totals.images,
             "counts": totals.counts,
+            "exploited": _exploited_to_wire(totals.exploited),
             "ages": _ages_to_wire(totals.ages, summary.at),
             "changes": totals.changes,
             "coverage": coverage_to_wire(totals.coverage),
@@ -38,6 +47,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
         },
         "configurations": [_configuration_to_wire(item, summary.at) for item in summary.configurations],
         "problems": [{"key": problem.key, "problem": problem.problem} for problem in summary.problems],
+        "signals": signals_to_wire(summary.signals),
     }
 
 
@@ -48,14 +58,22 @@ def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str
         **{name: configuration[name] for name in named},
         "coverage": coverage_to_wire(item.coverage),
         "counts": item.counts,
+        "exploited": _exploited_to_wire(item.exploited),
         "suppressed": item.suppressed,
         "ages": _ages_to_wire(item.ages, at),
         "changes": item.changes,
+        "resolved": item.resolved,
         "ignore": [suppression.to_wire() | {"findings": hidden} for suppression, hidden in item.ignoring],
         "problems": item.problems,
         "not_images": others.to_wire(item.not_images),
         "images": [_image_to_wire(image) for image in item.images],
     }
+
+
+def _exploited_to_wire(count: ExploitedCount | None) -> dict[str, object] | None:
+    if count is None:
+        return None
+    return {"findings": count.findings, "days_allowed": count.days_allowed, "beyond": count.beyond}
 
 
 def _ages_to_wire(ages: Mapping[Severity, Age], at: datetime) -> dict[str, object]:
@@ -90,6 +108,7 @@ def _image_to_wire(image: ImageSummary) -> dict[str, object]:
         "pushed_at": _text(image.pushed_at),
         "counts": image.counts,
         "suppressed": image.suppressed,
+        "exploited": image.exploited,
     }
 
 

@@ -26,6 +26,8 @@ def to_text(summary: Summary, *, following: str | None = None) -> str:
     several = len({(item.configuration.registry, item.configuration.region) for item in summary.configurations}) > 1
     blocks = [block for item in summary.configurations for block in _configuration(item, with_registry=several)]
     blocks += [[f"Problem with {problem.key}: {problem.problem}"] for problem in summary.problems]
+    if summary.signals.sources:
+        blocks.append([summary.signals.line(summary.at.date())])
     if not blocks:
         blocks = [["There are no scan configurations."]]
     if following is not None:
@@ -71,7 +73,9 @@ def _results(image: ImageSummary, threshold: Severity | None) -> Iterator[str]:
             yield f" {severity}: {count}"
     if not any(image.counts.values()):
         yield " no findings" + (f" of {threshold} or above" if threshold else "")
+    if image.exploited:
+        yield f" exploited: {image.exploited}"
     if image.suppressed:
         yield f" suppressed: {image.suppressed}"
-    if status.state is ImageState.STALE:
+    if status.state in (ImageState.STALE, ImageState.END_OF_LIFE):
         yield f" {status.state}: {status.reason}"

@@ -11,26 +11,25 @@ from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.signals.known import Signals
+from ecr_rescan.core.summary.ages import Beginnings, beginnings
 from ecr_rescan.core.summary.recent import Change, changes
 from ecr_rescan.core.summary.tally import Tally, tally
 
 Counts = Mapping[Severity, int]
 """Findings by severity, every severity named. Where there may be no such thing, None: never zeros instead."""
 
-Beginnings = Mapping[Severity, Sequence[datetime]]
-"""When the findings of each severity began, the oldest first."""
-
-Tallying = Callable[[ScanConfiguration, FindingsDocument, Suppressions], Tally]
+Tallying = Callable[[ScanConfiguration, FindingsDocument, Suppressions, Signals], Tally]
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """Everything counted once, however many repositories have it.
 
-    ``tallies`` and ``repositories`` (findings by severity) are by repository. ``findings`` are those shown, with their
-    severity and beginning. ``suppressed``: how many are hidden wherever they are. ``ignoring``: the suppressions that
-    apply, with how many findings each hides. ``recent``: the latest changes, the newest first. ``has_results``: whether
-    any result counts at all.
+    ``tallies`` and ``repositories`` (findings by severity) are by repository. ``findings`` are those shown, with
+    their severity and beginning; ``exploited``, those of them that are known to be. ``suppressed``: how many are
+    hidden wherever they are. ``ignoring``: the suppressions that apply, with how many findings each hides.
+    ``recent``: the latest changes, the newest first. ``has_results``: whether any result counts at all.
     """
 
     tallies: Mapping[str, Tally]
@@ -38,6 +37,7 @@ class Gathered:
     findings: Mapping[FindingKey, tuple[Severity, datetime]]
     counts: Counts
     beginnings: Beginnings
+    exploited: frozenset[FindingKey]
     suppressed: int
     ignoring: tuple[tuple[Suppression, int], ...]
     recent: tuple[Change, ...]
@@ -50,6 +50,7 @@ def gather(
     *,
     since: datetime,
     on: date,
+    signals: Signals,
     tally: Tallying = tally,
 ) -> Gathered:
     """Join the findings of a configuration's repositories.
@@ -57,10 +58,11 @@ def gather(
     Args:
         since: how far back the changes go.
         on: the day for which suppressions count.
+        signals: what is known of vulnerabilities.
         tally: counts the findings of one document, or remembers what that gave before.
     """
     suppressions = Suppressions(configuration, on)
-    tallies = {document.repository: tally(configuration, document, suppressions) for document in documents}
+    tallies = {document.repository: tally(configuration, document, suppressions, signals) for document in documents}
     found: dict[FindingKey, tuple[Severity, datetime]] = {}
     hidden: dict[FindingKey, Severity] = {}
     for one in tallies.values():
@@ -80,10 +82,11 @@ def gather(
         },
         findings=shown,
         counts=counted(severity for severity, _ in shown.values()),
-        beginnings=beginnings(shown.values()),
+        beginnings=beginnings(shown, signals),
+        exploited=frozenset(key for key in shown if key[0] in signals.exploited),
         suppressed=sum(key not in found and severity.passes(threshold) for key, severity in hidden.items()),
         ignoring=suppressions.used(hidden),
-        recent=changes(configuration, documents, since=since, on=on),
+        recent=changes(configuration, documents, since=since, on=on, signals=signals),
         has_results=any(one.has_results for one in tallies.values()),
     )
 
@@ -106,11 +109,3 @@ def counted(severities: Iterable[Severity]) -> Counts:
     """How many there are of each severity."""
     counts = Counter(severities)
     return {severity: counts[severity] for severity in Severity}
-
-
-def beginnings(findings: Iterable[tuple[Severity, datetime]]) -> Beginnings:
-    """When the findings of each severity began; a severity without any is left out."""
-    moments: dict[Severity, list[datetime]] = {}
-    for severity, since in findings:
-        moments.setdefault(severity, []).append(since)
-    return {severity: sorted(moments[severity]) for severity in Severity if severity in moments}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ecr_rescan.core.releases import release as known_release
 from ecr_rescan.core.scanning.enhanced import LEFT_OUT, confirmed_at
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.schedule import LATEST, due_at
@@ -24,11 +25,14 @@ class ImageState(enum.StrEnum):
 
     ``COMPLETE``: it has a result, no older than 24 h 10 min (a new scan may be under way), or an enhanced one that was
     read no longer ago, while Inspector goes on scanning the image. ``STALE``: its newest
-    result is older, or is no longer kept current. ``IN_PROGRESS``: its first scan is under way. ``NEVER_SCANNED``:
-    neither a result nor a scan is known. ``FAILED``, ``UNSUPPORTED``, ``ARCHIVED``: ECR's own words.
+    result is older, or is no longer kept current. ``END_OF_LIFE``: its result is current, and of a release whose
+    security support has ended, so that nobody reports what is found in it. ``IN_PROGRESS``: its first scan is under
+    way. ``NEVER_SCANNED``: neither a result nor a scan is known. ``FAILED``, ``UNSUPPORTED``, ``ARCHIVED``: ECR's own
+    words.
     """
 
     COMPLETE = "COMPLETE"
+    END_OF_LIFE = "END_OF_LIFE"
     STALE = "STALE"
     IN_PROGRESS = "IN_PROGRESS"
     NEVER_SCANNED = "NEVER_SCANNED"
@@ -64,6 +68,15 @@ def statuses(ledger: Ledger, digest: str, *, at: datetime) -> Iterator[ImageStat
         yield _status(image, record, manifest, platform, at)
     for manifest, platform in sorted(image.gone.items(), key=lambda item: (item[1] or "", item[0])):
         yield ImageStatus(manifest, platform, ImageState.UNSUPPORTED, "this part of the image index was deleted")
+
+
+def ended(status: ImageStatus, release: str | None, at: datetime) -> ImageStatus:
+    """The status of an image of which the release is known: a fresh result of one that has ended is no all-clear."""
+    found = known_release(release) if release is not None else None
+    if status.state is not ImageState.COMPLETE or found is None or not found.ended_on(at.date()):
+        return status
+    reason = f"{found.name} has had no security support since {found.ends}, so an empty result says little"
+    return replace(status, state=ImageState.END_OF_LIFE, reason=f"{reason}; {status.reason}")
 
 
 def _without_platforms(image: LedgerImage) -> ImageStatus:

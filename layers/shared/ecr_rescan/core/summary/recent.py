@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ecr_rescan.core.changes.alerts import Alert, alerts
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Finding, FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 
 LONGEST = timedelta(days=7)
 WINDOWS = {"last_24h": timedelta(hours=24), "last_7d": LONGEST}
-KINDS = ("new", "spread", "reopened", "escalated", "resolved")
+KINDS = ("new", "spread", "reopened", "escalated", "exploited", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,37 @@ class Change:
 
 
 def changes(
-    configuration: ScanConfiguration, documents: Iterable[FindingsDocument], *, since: datetime, on: date
+    configuration: ScanConfiguration,
+    documents: Iterable[FindingsDocument],
+    *,
+    since: datetime,
+    on: date,
+    signals: Signals = NO_SIGNALS,
 ) -> tuple[Change, ...]:
     """Every change since then, the newest and most severe first, as the feed has them; baseline is no change.
 
     Args:
         documents: of all repositories that the configuration names.
         on: the day for which suppressions count.
+        signals: what is known of vulnerabilities.
     """
+    noticed = {cve for cve, one in signals.exploited.items() if one.noticed_at is not None and one.noticed_at >= since}
     keys = set()
     told = []
     for document in documents:
-        touched = [key for key, finding in document.findings.items() if _is_news(configuration.id, finding, since)]
+        touched = [
+            key
+            for key, finding in document.findings.items()
+            if key[0] in noticed or _is_news(configuration.id, finding, since)
+        ]
         keys.update(touched)
         told.append(document)
     concerned = [document for document in told if not keys.isdisjoint(document.findings)]
     found = [
         change
-        for alert in (alerts(configuration, concerned, on=on, resolved=True, only=keys) if keys else ())
+        for alert in (
+            alerts(configuration, concerned, on=on, resolved=True, only=keys, signals=signals) if keys else ()
+        )
         if alert.suppressed is None and alert.severity.passes(configuration.severity)
         for change in _changes_of(alert)
         if change.at >= since
@@ -63,6 +78,12 @@ def count(found: Iterable[Change], *, since: datetime) -> dict[str, int]:
     """How many there are of each kind since then."""
     counted = Counter(change.kind for change in found if change.at >= since)
     return {kind: counted[kind] for kind in KINDS}
+
+
+def count_reasons(found: Iterable[Change], *, since: datetime) -> dict[str, int]:
+    """How many were resolved since then, by why: only what is fixed was mended."""
+    counted = Counter(change.reason for change in found if change.at >= since and change.kind == "resolved")
+    return {reason: counted[reason] for reason in TOLD}
 
 
 def _is_news(configuration_id: str, finding: Finding, since: datetime) -> bool:
@@ -83,6 +104,6 @@ def _changes_of(alert: Alert) -> Iterable[Change]:
     if alert.resolved_at is not None:
         yield Change(alert.resolved_at, "resolved", *what, alert.resolved_reason)
         # What came and went is both; by then nobody can tell any more in which of its ways it came.
-        kind = "new" if alert.wave is not None else "baseline"
+        kind = "exploited" if alert.was_exploited else "new" if alert.wave is not None else "baseline"
     if kind != "baseline":
         yield Change(alert.published, kind, *what)

@@ -8,7 +8,7 @@ configuration's ``severity`` and ``ignore``, with the findings that stand in for
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,19 +22,21 @@ from ecr_rescan.core.scanning.account import REPOSITORIES, SCAN_TYPE, Account
 from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.summary.ages import Age, DaysAllowed, ages
-from ecr_rescan.core.summary.gathered import Beginnings, Counts, Gathered, beginnings, counted, gather, join
-from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, statuses
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
+from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
+from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, gather, join
+from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
 from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
-from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count
+from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count, count_reasons
 from ecr_rescan.core.summary.tally import Tally
 
 _NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
 
-Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime], Gathered]
+Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime, Signals], Gathered]
 
 COVERAGE = {
     "scanned_24h": ImageState.COMPLETE,
+    "end_of_life": ImageState.END_OF_LIFE,
     "stale": ImageState.STALE,
     "failed": ImageState.FAILED,
     "unsupported": ImageState.UNSUPPORTED,
@@ -42,6 +44,9 @@ COVERAGE = {
     "never": ImageState.NEVER_SCANNED,
     "in_progress": ImageState.IN_PROGRESS,
 }
+
+
+_COUNTED = (ImageState.COMPLETE, ImageState.END_OF_LIFE, ImageState.STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,9 @@ class Problem:
 class ImageSummary:
     """An image that a configuration selects; one of several platforms has one of these for each.
 
-    ``digest`` is what the tags name. ``counts`` and ``suppressed`` are None where there is no result that still tells;
-    zeros alone always are those of a complete result not older than 24 h 10 min.
+    ``digest`` is what the tags name. ``counts`` and ``suppressed`` are None where there is no result that still
+    tells; zeros alone always are those of a complete result not older than 24 h 10 min. ``exploited``: how many of
+    them are known to be exploited; None where that, or the result, is not known.
     """
 
     repository: str
@@ -67,6 +73,7 @@ class ImageSummary:
     status: ImageStatus
     counts: Counts | None
     suppressed: int | None
+    exploited: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +89,33 @@ class StateCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ExploitedCount:
+    """How many open findings are known to be exploited, and how many of these are beyond the days allowed to them."""
+
+    findings: int
+    days_allowed: int | None
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationSummary:
     """What one configuration selects.
 
-    ``ages``: of the open findings, by severity. ``recent``: the changes of the last 7 days, the newest first;
-    ``changes``: how many of each kind, by window. ``repositories``: findings by severity of each repository with a
-    result. ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why
-    something that it names is missing here, in words. ``not_images``: what it names that can't be scanned, apart.
+    ``exploited``: None where it is not known, or there is no result. ``ages``: of the open findings, by severity.
+    ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window;
+    ``resolved``: how many for each reason. ``repositories``: findings by severity of each repository with a result.
+    ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why something
+    that it names is missing here, in words. ``not_images``: what it names that can't be scanned, apart.
     """
 
     configuration: ScanConfiguration
     coverage: StateCounts
     counts: Counts | None
+    exploited: ExploitedCount | None
     suppressed: int
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
+    resolved: Mapping[str, Mapping[str, int]]
     recent: tuple[Change, ...]
     repositories: Mapping[str, Counts]
     ignoring: tuple[tuple[Suppression, int], ...]
@@ -117,6 +136,7 @@ class Totals:
     repositories: int
     images: int
     counts: Counts | None
+    exploited: ExploitedCount | None
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
@@ -125,16 +145,19 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is recorded, as it stood ``at`` that time."""
+    """What is recorded, as it stood ``at`` that time, and what public lists say of it."""
 
     at: datetime
     totals: Totals
     configurations: tuple[ConfigurationSummary, ...]
     problems: tuple[Problem, ...]
+    signals: Signals
 
 
-def _gather(configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime) -> Gathered:
-    return gather(configuration, documents, since=at - LONGEST, on=at.date())
+def _gather(
+    configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime, signals: Signals
+) -> Gathered:
+    return gather(configuration, documents, since=at - LONGEST, on=at.date(), signals=signals)
 
 
 @dataclass(slots=True)
@@ -157,6 +180,7 @@ def summarise(
     at: datetime,
     accounts: Mapping[tuple[str, str], Account] | None = None,
     days_allowed: DaysAllowed | None = None,
+    signals: Signals = NO_SIGNALS,
     gathering: Gathering = _gather,
 ) -> Summary:
     """Add up what is recorded.
@@ -166,7 +190,8 @@ def summarise(
         problems: what could not be read; those about a repository are told with the configurations that name it, too.
         at: now, aware. The same record at the same time gives the same summary.
         accounts: what is known of registries, by registry and Region.
-        days_allowed: within how many days findings are to be mended, by severity.
+        days_allowed: within how many days findings are to be mended.
+        signals: what is known of vulnerabilities.
         gathering: joins the findings of a configuration, or remembers what that gave before.
     """
     ordered = tuple(sorted(problems, key=lambda problem: problem.key))
@@ -174,14 +199,16 @@ def summarise(
     asked = sorted(configurations, key=lambda configuration: configuration.id)
     naming = Naming(asked)
     named, unreadable = _by_configuration(naming, sorted(ledgers)), _unreadable(naming, ordered)
-    record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, days_allowed or {}, gathering)
+    allowed = days_allowed or DaysAllowed()
+    record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, allowed, signals, gathering)
     summaries = tuple(_Summing(configuration, record).run(totalling) for configuration in asked)
-    counts, begun = _joined(totalling.gathered)
+    counts, begun, exploited = _joined(totalling.gathered, signals)
     totals = Totals(
         configurations=len(summaries),
         repositories=len(totalling.repositories),
         images=len(totalling.images),
         counts=counts,
+        exploited=None if counts is None else record.exploited(exploited, begun),
         ages=ages(begun, record.days_allowed, at=at),
         changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
         coverage=StateCounts(Counter(totalling.states.values())),
@@ -190,7 +217,7 @@ def summarise(
             for place, ledger in ledgers.items()
         ),
     )
-    return Summary(at, totals, summaries, ordered)
+    return Summary(at, totals, summaries, ordered, signals)
 
 
 def _by_configuration(naming: Naming, places: Iterable[RepositoryId]) -> dict[str, list[RepositoryId]]:
@@ -226,7 +253,15 @@ class _Record:
     unreadable: Mapping[str, Mapping[str, str]]
     at: datetime
     days_allowed: DaysAllowed
+    signals: Signals
     gathering: Gathering
+
+    def exploited(self, found: Collection[FindingKey], begun: Beginnings) -> ExploitedCount | None:
+        """None where no list of exploited vulnerabilities, or only a part of them, was read: that is no zero."""
+        if not self.signals.lists_known:
+            return None
+        allowed = self.days_allowed
+        return ExploitedCount(len(found), allowed.exploited, exploited_beyond(begun, allowed, at=self.at))
 
 
 class _Summing:
@@ -239,7 +274,7 @@ class _Summing:
         self.ledgers = {place: record.ledgers[place] for place in record.named.get(configuration.id, ())}
         self.unreadable = record.unreadable.get(configuration.id, {})
         documents = [record.documents[place] for place in self.ledgers if place in record.documents]
-        self.gathered = record.gathering(configuration, documents, self.at)
+        self.gathered = record.gathering(configuration, documents, self.at, record.signals)
         self.images: list[ImageSummary] = []
 
     def run(self, totalling: _Totalling) -> ConfigurationSummary:
@@ -258,9 +293,11 @@ class _Summing:
             configuration=self.configuration,
             coverage=StateCounts(Counter(row.status.state for row in self.images)),
             counts=gathered.counts if gathered.has_results else None,
+            exploited=self.record.exploited(gathered.exploited, gathered.beginnings) if gathered.has_results else None,
             suppressed=gathered.suppressed,
             ages=ages(gathered.beginnings, self.record.days_allowed, at=self.at),
             changes={name: count(recent, since=self.at - window) for name, window in WINDOWS.items()},
+            resolved={name: count_reasons(recent, since=self.at - window) for name, window in WINDOWS.items()},
             recent=recent,
             repositories=gathered.repositories,
             ignoring=gathered.ignoring,
@@ -271,26 +308,32 @@ class _Summing:
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
         rows = []
+        document = self.record.documents.get((ledger.registry, ledger.region, ledger.repository))
+        manifests = document.manifests if document is not None else ()
+        releases = {one.digest: one.release for one in manifests if one is not None and one.release}
         images = only_images(ledger.images)
         for digest in select(self.configuration, images):
             image = images[digest]
             tags = tuple(sorted(image.tags))
-            for status in statuses(ledger, digest, at=self.at):
-                counts, suppressed = self._counts(ledger, status, counted)
-                rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, counts, suppressed))
+            for found in statuses(ledger, digest, at=self.at):
+                status = ended(found, releases.get(found.manifest or ""), self.at)
+                told = self._counts(ledger, status, counted)
+                rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, *told))
         return rows
 
-    def _counts(self, ledger: Ledger, status: ImageStatus, counted: Tally | None) -> tuple[Counts | None, int | None]:
+    def _counts(
+        self, ledger: Ledger, status: ImageStatus, counted: Tally | None
+    ) -> tuple[Counts | None, int | None, int | None]:
         """What the newest result says, unless it would read as more than is known."""
-        if status.state not in (ImageState.COMPLETE, ImageState.STALE) or status.manifest is None:
-            return None, None
+        if status.state not in _COUNTED or status.manifest is None:
+            return None, None, None
         if counted is not None:
-            found: tuple[Counts, int | None] | None = counted.by_manifest.get(status.manifest)
+            found: tuple[Counts, int | None, int | None] | None = counted.by_manifest.get(status.manifest)
         else:
             # Without its findings document nobody can tell what is suppressed; what ECR counted is known all the same.
-            found = self._recorded(ledger.manifests[status.manifest]), None
-        if found is None or (status.state is ImageState.STALE and not any(found[0].values())):
-            return None, None
+            found = self._recorded(ledger.manifests[status.manifest]), None, None
+        if found is None or (status.state is not ImageState.COMPLETE and not any(found[0].values())):
+            return None, None, None
         return found
 
     def _recorded(self, record: ManifestRecord) -> Counts:
@@ -339,14 +382,16 @@ def _troubles(account: Account, role_arn: str | None, *, patterned: bool) -> dic
     return found
 
 
-def _joined(gathered: Sequence[Gathered]) -> tuple[Counts | None, Beginnings]:
-    """The findings of all configurations, each once."""
+def _joined(gathered: Sequence[Gathered], signals: Signals) -> tuple[Counts | None, Beginnings, Collection[FindingKey]]:
+    """The findings of all configurations, each once: counted, since when, and those that are exploited."""
     told = [one for one in gathered if one.has_results]
     if not told:
-        return None, {}
+        return None, {}, ()
     if len(told) == 1:
-        return told[0].counts, told[0].beginnings
+        return told[0].counts, told[0].beginnings, told[0].exploited
     found: dict[FindingKey, tuple[Severity, datetime]] = {}
+    exploited: set[FindingKey] = set()
     for one in told:
         join(found, one.findings.items())
-    return counted(severity for severity, _ in found.values()), beginnings(found.values())
+        exploited |= one.exploited
+    return counted(severity for severity, _ in found.values()), beginnings(found, signals), exploited

@@ -7,40 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument, Opening
+from ecr_rescan.core.changes.masks import MaskCounter
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
-
-
-class MaskCounter:
-    """Counts at every position of masks how many of them have it.
-
-    A step for each position of each mask would be millions for a large repository, so all are counted at once: bit k of
-    a position's count is that position's bit in plane k, and adding a mask is a binary addition, carry by carry.
-    """
-
-    __slots__ = ("_planes",)
-
-    def __init__(self) -> None:
-        self._planes: list[int] = []
-
-    def add(self, mask: int) -> None:
-        """Count one more at every position of the mask."""
-        for place, plane in enumerate(self._planes):
-            if not mask:
-                return
-            self._planes[place] = plane ^ mask
-            mask &= plane
-        if mask:
-            self._planes.append(mask)
-
-    def counts(self, positions: int) -> list[int]:
-        """The counts at the first so many positions; no mask may have reached beyond."""
-        if not self._planes:
-            return [0] * positions
-        digits = [f"{plane:0{positions}b}" for plane in reversed(self._planes)]
-        return [int("".join(column), 2) for column in zip(*digits, strict=True)][::-1]
+from ecr_rescan.core.signals.known import Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +22,25 @@ class Tally:
     ``findings`` and ``suppressed``: what is in sight and what is hidden in at least one image, each with its highest
     severity there, whatever the configuration's ``severity``; ``since``: when each of ``findings`` began.
     ``by_manifest``: for the digest of each manifest with a result, the findings shown by severity, every severity
-    named, and how many are suppressed. ``has_results``: whether any result counts at all.
+    named, how many are suppressed, and how many of those shown are exploited (None: not known). ``has_results``:
+    whether any result counts at all.
     """
 
     findings: Mapping[FindingKey, Severity]
     suppressed: Mapping[FindingKey, Severity]
     since: Mapping[FindingKey, datetime]
-    by_manifest: Mapping[str, tuple[Mapping[Severity, int], int]]
+    by_manifest: Mapping[str, tuple[Mapping[Severity, int], int, int | None]]
     has_results: bool
 
 
-def tally(configuration: ScanConfiguration, document: FindingsDocument, suppressions: Suppressions) -> Tally:
+def tally(
+    configuration: ScanConfiguration, document: FindingsDocument, suppressions: Suppressions, signals: Signals
+) -> Tally:
     """Count the findings of a document as a configuration sees them."""
     seen = view(configuration, document)
     effective = seen.effective
     shown = {severity: MaskCounter() for severity in Severity if severity.passes(configuration.severity)}
-    out_of_sight = MaskCounter()
+    out_of_sight, exploited = MaskCounter(), MaskCounter()
     findings: dict[FindingKey, Severity] = {}
     suppressed: dict[FindingKey, Severity] = {}
     since: dict[FindingKey, datetime] = {}
@@ -95,14 +70,17 @@ def tally(configuration: ScanConfiguration, document: FindingsDocument, suppress
                 since[key] = opening.at
                 if counter is not None:
                     counter.add(mask)
+                    if key[0] in signals.exploited:
+                        exploited.add(mask)
     positions = len(document.manifests)
     numbers = {severity: counter.counts(positions) for severity, counter in shown.items()}
-    hidden_numbers = out_of_sight.counts(positions)
+    hidden_numbers, exploited_numbers = out_of_sight.counts(positions), exploited.counts(positions)
+    known = signals.lists_known
     by_manifest = {}
     for place, manifest in enumerate(document.manifests):
         if manifest is not None and manifest.result_at is not None:
             counts = {severity: numbers[severity][place] if severity in numbers else 0 for severity in Severity}
-            by_manifest[manifest.digest] = counts, hidden_numbers[place]
+            by_manifest[manifest.digest] = counts, hidden_numbers[place], exploited_numbers[place] if known else None
     return Tally(findings, suppressed, since, by_manifest, effective != 0)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Advisory, Closing, Finding, FindingKey, FindingsDocument, Opening
 from ecr_rescan.core.changes.masks import bits
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
@@ -14,6 +15,8 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.signals.known import NOTHING_KNOWN, Signal
+from ecr_rescan.core.signals.wire import signal_to_wire
 from ecr_rescan.core.summary.pages import Cursor, carried
 from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.core.text import clean, safe_link
@@ -57,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A repository that had it. ``reason``: ``fixed`` (a later result lacks it) or ``gone`` (deleted)."""
+    """A repository that had it. ``reason``: one of ``core.changes.closing.TOLD``."""
 
     registry: str
     region: str
@@ -75,7 +78,8 @@ class Past:
 class Whereabouts:
     """Everything recorded of a vulnerability.
 
-    ``searched``: repositories with a result that the configurations name; found nowhere in none of them says nothing.
+    ``signal``: what public lists say of it. ``searched``: repositories with a result that the configurations name;
+    found nowhere in none of them says nothing.
     """
 
     vulnerability: str
@@ -86,6 +90,7 @@ class Whereabouts:
     places: tuple[Place, ...]
     past: tuple[Past, ...]
     problems: tuple[Problem, ...]
+    signal: Signal
 
 
 def where(
@@ -95,6 +100,7 @@ def where(
     problems: Iterable[Problem],
     *,
     at: datetime,
+    signal: Signal = NOTHING_KNOWN,
 ) -> Whereabouts:
     """Look for a vulnerability, whatever the letter case of its id, in all that the configurations select."""
     wanted = vulnerability.upper()
@@ -125,6 +131,7 @@ def where(
         places=tuple(places),
         past=tuple(past),
         problems=tuple(sorted(problems, key=lambda problem: problem.key)),
+        signal=signal,
     )
 
 
@@ -196,7 +203,7 @@ def _past(
 ) -> Iterator[Past]:
     for opening in finding.openings:
         closed: Closing | None = opening.closed
-        if closed is None or closed.reason not in ("fixed", "gone"):
+        if closed is None or closed.reason not in TOLD:
             continue
         concerned = tuple(sorted(one.id for one in naming if any(matches(tag, one.tags) for tag in closed.tags)))
         if concerned:
@@ -220,6 +227,7 @@ def to_wire(found: Whereabouts, places: Sequence[Place], *, first: bool) -> dict
         "vulnerability": found.vulnerability,
         "uri": found.uri,
         "score": None if found.score is None else clean(found.score, 20),
+        **signal_to_wire(found.signal),
         "repositories_searched": found.searched,
         "repositories_affected": len({(place.registry, place.region, place.repository) for place in found.places}),
         "images_affected": len(

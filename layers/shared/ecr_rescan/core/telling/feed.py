@@ -21,7 +21,7 @@ from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.coverage import Coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.severity import ORDER
+from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.telling.feed_images import ImageLists
 from ecr_rescan.core.text import clean, cut, enumerated, safe_link
@@ -47,14 +47,20 @@ _TITLES = {
     "spread": "{}, spread to more repositories",
     "reopened": "{}, back again",
     "escalated": "{}, severity raised",
+    "exploited": "{}, now exploited",
     "resolved": "Resolved: {}",
 }
 _NEWS = {
     "spread": "It has spread to more repositories.",
     "reopened": "It was gone and is back.",
     "escalated": "Its severity was raised.",
+    "exploited": "It is now known to be exploited.",
 }
-_RESOLVED = {"fixed": "the newest results no longer have it", "gone": "the images that had it are gone"}
+_RESOLVED = {
+    "fixed": "an image without it took the place",
+    "withdrawn": "a later result of the same image no longer lists it: nothing was mended, the advisory data changed",
+    "gone": "the images that had it are gone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class FeedSource:
     """What a feed is made from, beside its alerts.
 
     ``self_url`` is the feed's own address, filters included and without a token. ``unreadable`` counts the documents
-    that could not be read.
+    that could not be read. ``signals``: the sentence about public sources and their ages.
     """
 
     configuration: ScanConfiguration
@@ -71,6 +77,7 @@ class FeedSource:
     filters: FeedFilters
     self_url: str
     unreadable: int = 0
+    signals: str = ""
 
 
 class _CompleteFeed(BaseExtension):  # type: ignore[misc]
@@ -87,8 +94,8 @@ class _CompleteFeed(BaseExtension):  # type: ignore[misc]
 def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
     """The feed of a configuration as Atom 1.0, at most 4.5 MB of it.
 
-    Most severe first, then what was seen first most recently; resolved alerts come last. What doesn't fit, and what
-    exceeds ``limit``, is left out from the end, and the subtitle says so. Suppressed alerts are counted, not shown.
+    What matters most first (``core.signals.order``); resolved alerts come last. What doesn't fit, and what exceeds
+    ``limit``, is left out from the end, and the subtitle says so. Suppressed alerts are counted, not shown.
 
     Args:
         source: what the feed is of.
@@ -99,7 +106,9 @@ def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
     tag = source.filters.tag
     concerned = alerts if tag is None else [one for alert in alerts if (one := images.narrow(alert, tag))]
     wanted = [alert for alert in concerned if alert.severity.passes(threshold)]
-    shown = sorted((alert for alert in wanted if not alert.suppressed), key=_order)
+    if source.filters.exploited:
+        wanted = [alert for alert in wanted if alert.signal.exploited]
+    shown = sorted((alert for alert in wanted if not alert.suppressed), key=lambda alert: alert.urgency)
     body: list[str] = []
     room = LIMIT_BYTES - _HEAD_BYTES
     for alert in shown[: source.filters.limit]:
@@ -121,10 +130,6 @@ def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
         head.register_extension("history", _CompleteFeed, rss=False)
     before, end, after = head.atom_str().decode().rpartition("</feed>")
     return "".join([before, *body, end, after])
-
-
-def _order(alert: Alert) -> tuple[bool, int, float, str]:
-    return (alert.resolved_at is not None, ORDER[alert.severity], -alert.first_seen.timestamp(), alert.id)
 
 
 def _feed(source: FeedSource, *, subtitle: str, updated: datetime) -> FeedGenerator:
@@ -153,11 +158,13 @@ def _subtitle(source: FeedSource, *, shown: int, of: int, suppressed: int) -> st
         sentences.append(f"{_several(source.unreadable, 'repository', 'repositories')} could not be read.")
     if source.filters.query:
         sentences.append(f"Filtered by {source.filters.query.replace('&', ', ')}.")
+    if source.signals:
+        sentences.append(source.signals)
     if suppressed:
         sentences.append(f"{_several(suppressed, 'finding is', 'findings are')} suppressed.")
     if shown < of:
         narrower = "narrow it with severity or tag to see the rest"
-        sentences.append(f"Cut: the {shown} most severe of {of} entries are shown; {narrower}.")
+        sentences.append(f"Cut: the {shown} most urgent of {of} entries are shown; {narrower}.")
     return cut(" ".join(sentences), _SUBTITLE_CHARACTERS)
 
 
@@ -180,6 +187,8 @@ def _entry(alert: Alert, images: ImageLists) -> str:
     # Just one: of two alternates readers take any.
     link = of_its_own(safe_link(alert.advisory.uri) or images.console_url(alert), alert.id)
     categories = [("severity", severity), ("kind", kind)] + ([("package", package)] if package else [])
+    if alert.signal.exploited:
+        categories.append(("exploited", "true"))
     return "".join(
         [
             f"<entry><id>urn:uuid:{alert.id}</id><title>{title}</title>",
@@ -221,6 +230,10 @@ def _facts(alert: Alert, kind: str) -> str:
     if alert.resolved_at is not None:
         why = _RESOLVED.get(alert.resolved_reason, alert.resolved_reason)
         sentences.append(f"Resolved {alert.resolved_at.date().isoformat()}: {why}.")
+    if exploited := exploited_words(alert.signal):
+        sentences.append(f"{exploited[0].upper()}{exploited[1:]}.")
+    if epss := epss_words(alert.signal):
+        sentences.append(f"EPSS {epss}{', likely to be exploited' if alert.signal.likely else ''}.")
     if alert.fixed_in:
         sentences.append(f"Fixed in {clean(alert.fixed_in, _NAME_CHARACTERS)}.")
     if advisory.score:

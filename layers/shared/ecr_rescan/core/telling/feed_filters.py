@@ -1,4 +1,4 @@
-"""What a reader may ask of a feed in its URL: a severity, a tag, resolved entries too, at most so many."""
+"""What a reader may ask of a feed in its URL: a severity, a tag, exploited or resolved entries, at most so many."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class FeedFilters:
     tag: str | None = None
     resolved: bool = False
     limit: int | None = None
+    exploited: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FeedFilters:
@@ -46,6 +47,9 @@ class FeedFilters:
         resolved = query.get("resolved", "false")
         if resolved not in ("true", "false"):
             faults.append(Fault("resolved", "must be true or false"))
+        exploited = query.get("exploited", "false")
+        if exploited not in ("true", "false"):
+            faults.append(Fault("exploited", "must be true or false"))
         limit = query.get("limit")
         if limit is not None and not _LIMIT.fullmatch(limit):
             faults.append(Fault("limit", "must be a whole number from 1 to 10000"))
@@ -56,6 +60,7 @@ class FeedFilters:
             tag=tag,
             resolved=resolved == "true",
             limit=int(limit) if limit is not None else None,
+            exploited=exploited == "true",
         )
 
     @property
@@ -66,5 +71,6 @@ class FeedFilters:
             "tag": self.tag,
             "resolved": "true" if self.resolved else None,
             "limit": self.limit,
+            "exploited": "true" if self.exploited else None,
         }
         return urlencode({name: value for name, value in given.items() if value is not None})

@@ -46,6 +46,7 @@ class ImageLists:
         listed = 0
         room = _IMAGES_SHOWN
         masks: dict[str, int] = {}
+        unreported = self._unreported(alert)
         for occurrence in alert.occurrences:
             name = occurrence.document.repository
             repository = self._repositories[name]
@@ -57,7 +58,7 @@ class ImageLists:
                 version = escape(clean(occurrence.version, _NAME_CHARACTERS))
                 head = f"{repository.html} {version} {occurrence.severity.value}"
                 rows.append(f"<li>{head}<ul>{''.join(items)}</ul></li>")
-        html = f"<ul>{''.join(rows)}</ul>" if rows else ""
+        html = f"<ul>{''.join(rows)}</ul>{unreported}" if rows else ""
         more = listed - (_IMAGES_SHOWN - room)
         if more:
             html += f"<p>and {more} more</p>"
@@ -67,6 +68,16 @@ class ImageLists:
             images = sum(self._repositories[name].count(mask) for name, mask in masks.items())
         versions = dict.fromkeys(occurrence.version for occurrence in alert.occurrences if occurrence.version)
         return Places(images, enumerated(list(versions)), html)
+
+    def _unreported(self, alert: Alert) -> str:
+        """That results of unchanged images no longer list it, where they lack most of what they had."""
+        since = []
+        for occurrence in alert.occurrences:
+            document = occurrence.document
+            opening = document.findings[alert.vulnerability, alert.package].current
+            if opening is not None and (mask := opening.unreported & occurrence.mask):
+                since += [one.vanished_at for one in document.manifests_of(mask) if one.vanished_at is not None]
+        return f"<p>No longer reported since {min(since).date().isoformat()}.</p>" if since else ""
 
     def console_url(self, alert: Alert) -> str | None:
         """ECR's page of the first image that has it; None where none has it any more."""

@@ -13,11 +13,13 @@ from datetime import datetime
 from ecr_rescan.core.changes.alerts import Alert, Occurrence
 from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
 from ecr_rescan.core.changes.findings import Image
+from ecr_rescan.core.changes.states import State
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
+from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire
 from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
-from ecr_rescan.core.text import clean, enumerated, safe_link
+from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text
 
 _KINDS = {
@@ -25,6 +27,7 @@ _KINDS = {
     "spread": "spread to another repository",
     "reopened": "back again",
     "escalated": "severity raised",
+    "exploited": "now exploited",
     "baseline": "known from the beginning",
 }
 _SUPPRESSIONS = {"ended": "Ended after", "ending": "Ends after", "unused": "Matches nothing any more"}
@@ -32,6 +35,7 @@ _OCCURRENCES = 20
 _TAGS = 10
 _REPOSITORIES = 50
 _NAME = 128
+_STATES = 20
 
 
 def name_of(configuration: ScanConfiguration) -> str:
@@ -47,9 +51,11 @@ def whole_name_of(configuration: ScanConfiguration) -> str:
 def changes_message(
     configuration: ScanConfiguration, alerts: Sequence[Alert], base_url: str | None, now: datetime
 ) -> Message:
-    """One message for all alerts of a configuration in a batch, the most severe first."""
-    ordered = sorted(alerts, key=_order)
+    """One message for all alerts of a configuration in a batch, what matters most first."""
+    ordered = sorted(alerts, key=lambda alert: alert.urgency)
     totals = _totals(Counter(alert.severity for alert in ordered))
+    if exploited := sum(alert.signal.exploited is not None for alert in ordered):
+        totals = f"{exploited} exploited: {totals}"
     tags = _Tags(configuration)
     notice = Notice(
         type="changes",
@@ -58,7 +64,7 @@ def changes_message(
         subject=f"{totals}: {name_of(configuration)}",
         sentences=(f"Changes in {whole_name_of(configuration)}: {totals}.",),
         items=[_AlertItem(alert, tags) for alert in ordered],
-        severity=ordered[0].severity,
+        severity=min((alert.severity for alert in ordered), key=ORDER.__getitem__),
         changes=sorted({alert.kind for alert in ordered}),
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
         members={"counts": _counts(Counter(alert.severity for alert in ordered))},
@@ -123,6 +129,51 @@ def baseline_message(
     return forms(configuration, notice, base_url)
 
 
+def unrated_message(
+    configuration: ScanConfiguration, alerts: Sequence[Alert], base_url: str | None, now: datetime
+) -> Message:
+    """One message a day for what nobody has rated: what has stayed so, and what became likely to be exploited."""
+    ordered = sorted(alerts, key=lambda alert: alert.urgency)
+    likely = sum(alert.signal.likely for alert in ordered)
+    totals = number_of(len(ordered), "unrated finding", "unrated findings")
+    sentences = [f"Nobody has rated these in {name_of(configuration)}: {totals}. That does not make them harmless."]
+    if likely:
+        sentences.append(f"Likely to be exploited by EPSS: {likely}.")
+    notice = Notice(
+        type="unrated",
+        identity=sorted(alert.id for alert in ordered),
+        at=now,
+        subject=f"Nobody has rated these: {totals}: {name_of(configuration)}",
+        sentences=tuple(sentences),
+        items=[_AlertItem(alert, tags) for tags in [_Tags(configuration)] for alert in ordered],
+        severity=ordered[0].severity,
+        changes=["unrated"],
+        repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
+        members={"counts": _counts(Counter(alert.severity for alert in ordered))},
+    )
+    return forms(configuration, notice, base_url)
+
+
+def states_message(
+    configuration: ScanConfiguration, told: Sequence[State], base_url: str | None, now: datetime
+) -> Message:
+    """One message for what began to hold and nobody would see: releases that end, data that vanished."""
+    listed = [clean(state.sentence, 500) for state in told[:_STATES]]
+    more = [f"And {len(told) - _STATES} more like these."] if len(told) > _STATES else []
+    notice = Notice(
+        type="states",
+        identity=[state.name for state in told],
+        at=now,
+        subject=f"{number_of(len(told), 'thing', 'things')} to know about results: {name_of(configuration)}",
+        sentences=(f"What results of {name_of(configuration)} no longer tell.", *listed, *more),
+        severity=None,
+        changes=sorted({state.name.partition(" ")[0] for state in told}),
+        repositories=sorted({name for state in told for name in state.repositories}),
+        members={"states": listed},
+    )
+    return forms(configuration, notice, base_url)
+
+
 def suppressions_message(
     configuration: ScanConfiguration,
     *,
@@ -134,7 +185,7 @@ def suppressions_message(
     now: datetime,
 ) -> Message:
     """One message for a configuration's suppressions: those that ended, with what is shown again, and warnings."""
-    ordered = sorted(shown_again, key=_order)
+    ordered = sorted(shown_again, key=lambda alert: alert.urgency)
     headlines = []
     if ended:
         headlines.append(f"{_several(len(ended), 'suppression')} ended")
@@ -156,7 +207,7 @@ def suppressions_message(
         subject=f"{', '.join(headlines)}: {name_of(configuration)}",
         sentences=sentences,
         items=[*told, *(_AlertItem(alert, tags) for alert in ordered)],
-        severity=ordered[0].severity if ordered else None,
+        severity=min((alert.severity for alert in ordered), key=ORDER.__getitem__, default=None),
         changes=[f"suppression-{kind}" for kind, ones in by_kind.items() if ones],
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
         members={},
@@ -193,6 +244,7 @@ class _AlertItem:
         alert = self._alert
         package = f" in {plain(alert.package, _NAME)}" if alert.package else ""
         lines = [f"{alert.severity} {plain(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]})"]
+        lines += [f"  {words}" for words in _signal_words(alert)]
         for occurrence in alert.occurrences[:_OCCURRENCES]:
             version = f" {plain(occurrence.version, _NAME)}" if occurrence.version else ""
             tags = plain(enumerated(self._tags.of(occurrence), _TAGS), 600)
@@ -213,7 +265,8 @@ class _AlertItem:
         fixed = f", fixed in {code(alert.fixed_in, 100)}" if alert.fixed_in else ""
         link = safe_link(alert.advisory.uri)
         line = f"*{alert.severity}* {code(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]}) – {where}{more}"
-        return f"{line}{fixed}{f' {code_link(link)}' if link else ''}"
+        signal = "".join(f", {words}" for words in _signal_words(alert))
+        return f"{line}{signal}{fixed}{f' {code_link(link)}' if link else ''}"
 
     def wire(self) -> dict[str, object]:
         alert = self._alert
@@ -223,6 +276,7 @@ class _AlertItem:
             "severity": alert.severity,
             "vulnerability": clean(alert.vulnerability, 256),
             "package": clean(alert.package, 256),
+            **signal_to_wire(alert.signal),
             "fixed_in": clean(alert.fixed_in, 256) if alert.fixed_in else None,
             "score": clean(alert.advisory.score, 32) if alert.advisory.score else None,
             "link": safe_link(alert.advisory.uri),
@@ -282,8 +336,9 @@ class _SuppressionItem:
         )
 
 
-def _order(alert: Alert) -> tuple[int, str, str, str]:
-    return (ORDER[alert.severity], alert.vulnerability, alert.package, alert.id)
+def _signal_words(alert: Alert) -> list[str]:
+    epss = epss_words(alert.signal)
+    return [words for words in (exploited_words(alert.signal), f"EPSS {epss}" if epss else "") if words]
 
 
 def _totals(counts: Mapping[Severity, int]) -> str:

@@ -19,10 +19,12 @@ from ecr_rescan.core.changes.findings import Announcement, FindingsDocument
 from ecr_rescan.core.changes.notices import REMEMBER
 from ecr_rescan.core.changes.outbox import read_outbox, without_announcements
 from ecr_rescan.core.changes.recording import WAVE
+from ecr_rescan.core.changes.worth import reaches
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, EcrRescanError, StoreError
 from ecr_rescan.core.keys import parse_findings_key
 from ecr_rescan.core.naming import Naming
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.telling.message import changes_message
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.named_documents import each_document, named_places
@@ -49,7 +51,16 @@ class _Outcome:
 class Announcer:
     """Sends what the outboxes hold."""
 
-    def __init__(self, documents: DocumentStore, notices: NoticeBoard, topic: Topic, base_url: str | None) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        signals: Callable[[], Signals] = lambda: NO_SIGNALS,
+    ) -> None:
+        # Read when there is something to tell, and once: all of a batch is told by the same.
+        self._signals = functools.cache(signals)
         self._documents = documents
         self._notices = notices
         self._topic = topic
@@ -185,7 +196,7 @@ class Announcer:
         told: Mapping[str, Sequence[FindingsDocument]],
         now: datetime,
     ) -> _Outcome:
-        by_item = _worth_telling(configuration, items, told[configuration.id], now)
+        by_item = _worth_telling(configuration, items, told[configuration.id], self._signals(), now)
         by_id = {alert.id: alert for alert in by_item.values()}
         if not by_id:
             return _Outcome()
@@ -223,13 +234,17 @@ class Announcer:
 
 
 def _worth_telling(
-    configuration: ScanConfiguration, items: Sequence[_Item], documents: Sequence[FindingsDocument], now: datetime
+    configuration: ScanConfiguration,
+    items: Sequence[_Item],
+    documents: Sequence[FindingsDocument],
+    signals: Signals,
+    now: datetime,
 ) -> dict[_Item, Alert]:
     """The changes that are worth a message now, with the alerts that they are."""
     keys = {(item.vulnerability, item.package) for _, item in items}
     found = {
         (alert.vulnerability, alert.package, alert.wave): alert
-        for alert in alerts(configuration, documents, on=now.date(), only=keys)
+        for alert in alerts(configuration, documents, on=now.date(), only=keys, signals=signals)
     }
     worth = {}
     for item in items:
@@ -239,7 +254,7 @@ def _worth_telling(
         if alert is None or alert.suppressed or alert.kind == "baseline":
             continue
         # A change whose alert began long before it only added a repository, or repeated a rise.
-        if alert.severity.reaches(configuration.notify) and alert.published >= change.at - WAVE:
+        if reaches(alert, configuration) and alert.published >= change.at - WAVE:
             worth[item] = alert
     return worth
 

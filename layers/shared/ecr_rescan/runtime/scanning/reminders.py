@@ -17,6 +17,7 @@ from ecr_rescan.core.changes.reminders import fingerprint, just_ended, remind
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.errors import StoreError
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.tally import tally
 from ecr_rescan.core.telling.message import suppressions_message
 from ecr_rescan.runtime.scanning.named_documents import each_document, named_places
@@ -27,7 +28,15 @@ from ecr_rescan.runtime.scanning.troubles import Troubles
 class Reminders:
     """Sends what there is to say of suppressions, each thing once."""
 
-    def __init__(self, documents: DocumentStore, notices: NoticeBoard, topic: Topic, base_url: str | None) -> None:
+    def __init__(
+        self,
+        documents: DocumentStore,
+        notices: NoticeBoard,
+        topic: Topic,
+        base_url: str | None,
+        signals: Signals = NO_SIGNALS,
+    ) -> None:
+        self._signals = signals
         self._documents = documents
         self._notices = notices
         self._topic = topic
@@ -53,7 +62,7 @@ class Reminders:
             for config_id in places[place]:
                 if not isinstance(document, StoreError):
                     if config_id in looks:
-                        looks[config_id].at(document, now)
+                        looks[config_id].at(document, self._signals, now)
                 elif config_id in looks:
                     troubles.tell(looks.pop(config_id).configuration, document)
         sent = 0
@@ -78,7 +87,7 @@ class Reminders:
     def _tell(self, look: _Look, now: datetime) -> int:
         configuration = look.configuration
         reminder, noted = remind(configuration, look.used(now), look.notices.suppressions, now.date())
-        shown_again = _shown_again(configuration, look.continued, look.seen, now) if look.ended else []
+        shown_again = _shown_again(configuration, look.continued, look.seen, self._signals, now) if look.ended else []
         sent: tuple[str, ...] = ()
         if shown_again or reminder.ending or reminder.unused:
             claimed = f"reminder {look.checked}"
@@ -123,10 +132,10 @@ class _Look:
     seen: list[FindingsDocument] = field(default_factory=list)
     hidden: set[FindingKey] = field(default_factory=set)
 
-    def at(self, document: FindingsDocument, now: datetime) -> None:
+    def at(self, document: FindingsDocument, signals: Signals, now: datetime) -> None:
         """Look at one document."""
         active = Suppressions(self.configuration, now.date())
-        self.hidden |= tally(self.configuration, document, active).suppressed.keys()
+        self.hidden |= tally(self.configuration, document, active, signals).suppressed.keys()
         if self.ended:
             all_of_them = Suppressions(self.continued, now.date())
             findings = {key: finding for key, finding in document.findings.items() if all_of_them.matching(*key)}
@@ -139,11 +148,15 @@ class _Look:
 
 
 def _shown_again(
-    configuration: ScanConfiguration, continued: ScanConfiguration, seen: Sequence[FindingsDocument], now: datetime
+    configuration: ScanConfiguration,
+    continued: ScanConfiguration,
+    seen: Sequence[FindingsDocument],
+    signals: Signals,
+    now: datetime,
 ) -> list[Alert]:
     """The alerts that are in sight now, and would not be if nothing had ended."""
-    hidden = {alert.id for alert in alerts(continued, seen, on=now.date()) if alert.suppressed}
-    found = alerts(configuration, seen, on=now.date())
+    hidden = {alert.id for alert in alerts(continued, seen, on=now.date(), signals=signals) if alert.suppressed}
+    found = alerts(configuration, seen, on=now.date(), signals=signals)
     return [
         alert
         for alert in found

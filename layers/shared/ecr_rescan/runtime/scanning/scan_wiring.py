@@ -12,12 +12,15 @@ from botocore.config import Config
 
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
 from ecr_rescan.adapters.queue import EventsQueue
+from ecr_rescan.adapters.signals_fetch import CopyFetcher, Fetcher, WebFetcher
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.errors import StoreError
 from ecr_rescan.runtime import clock, pacing, wiring
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper
 
 # The standard mode takes LimitExceededException for a throttle, and would spend three calls and seconds on each image
 # that was scanned within 24 hours. Whoever calls ECR retries what deserves it.
@@ -50,6 +53,8 @@ def environment() -> Environment:
         queue=EventsQueue(wiring.client("sqs"), settings().queue_url, settings().dead_letters_url),
         topic=Topic(wiring.client("sns"), settings().topic_arn, seconds=pacing.seconds, sleep=pacing.sleep),
         base_url=_base_url,
+        signals=SignalsKeeper(wiring.documents(), _fetcher(), settings().epss_likely),
+        told=ToldMarker(wiring.documents()),
     )
 
 
@@ -67,6 +72,15 @@ def _base_url() -> str | None:
         # Messages without links are better than none, and than a tick that fails.
         logger.warning("the base URL could not be read", problem=error.code)
         return None
+
+
+def _fetcher() -> Fetcher | None:
+    origin = settings().signals
+    if origin is None:
+        return None
+    if origin.bucket is not None:
+        return CopyFetcher(wiring.client("s3"), origin.bucket, origin.prefix)
+    return WebFetcher(base=origin.base)
 
 
 def _ecr(region: str, credentials: Credentials | None) -> Any:

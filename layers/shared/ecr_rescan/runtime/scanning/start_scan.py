@@ -19,6 +19,7 @@ from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError, MessageError
 from ecr_rescan.core.scanning.events import retry_after
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
@@ -30,11 +31,14 @@ from ecr_rescan.runtime.scanning.reminders import Reminders
 from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
 from ecr_rescan.runtime.scanning.shares import Shares
+from ecr_rescan.runtime.scanning.signal_news import SignalNews, ToldMarker
 from ecr_rescan.runtime.scanning.tick import Tick
 from ecr_rescan.runtime.scanning.troubles import Troubles
 from ecr_rescan.runtime.scanning.turns import KnownPlan
 from ecr_rescan.runtime.scanning.vital_signs import VitalSigns
 from ecr_rescan.runtime.settings import StartScanSettings
+from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 RESERVE_SECONDS = 30.0
 """No repository is begun, and no start sent, with less time than this left: of a batch, its messages come again."""
@@ -45,8 +49,8 @@ class Environment:
     """What an execution environment keeps between invocations.
 
     ``plans``: what earlier ticks learned, by ledger key. ``notices``: the notices documents that they read, by key.
-    ``swept``: the day of the last sweep. ``vitals``: what was last noted of it.
-    ``base_url``: where people reach the API, where it is known.
+    ``swept``: the day of the last sweep. ``vitals``: what was last noted of the service. ``base_url``: where people
+    reach the API, where it is known. ``signals``, ``told``: what public lists say, and up to when people were told.
     ``sleep`` and ``chance`` pace the retries of ECR calls.
     """
 
@@ -57,6 +61,8 @@ class Environment:
     queue: EventsQueue
     topic: Topic
     base_url: Callable[[], str | None]
+    signals: SignalsKeeper
+    told: ToldMarker
     plans: dict[str, KnownPlan] = field(default_factory=dict)
     notices: dict[str, Kept] = field(default_factory=dict)
     swept: dict[str, str] = field(default_factory=dict)
@@ -85,6 +91,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
     environment.topic.seconds_left = seconds_left
     registries = environment.registries(shares)
+    # Before anything is recorded: what opens now and is listed already was so from its beginning.
+    signals = refreshed(environment.signals, now)
     run = Tick(
         documents=documents,
         configurations=environment.configurations,
@@ -96,8 +104,11 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     )
     try:
         configurations = run.run(now)
-        run.report.messages = _announce(environment, notices, run.news, configurations, now)
-        run.report.messages += _notices(environment, notices, run, configurations, now)
+        run.report.messages = _announce(
+            environment, notices, run.news, configurations, now, environment.signals.current
+        )
+        run.report.messages += _signal_news(environment, notices, signals, configurations, now)
+        run.report.messages += _notices(environment, notices, run, signals or NO_SIGNALS, configurations, now)
         if not run.report.unreadable:
             run.report.removed = Retention(documents, environment.swept).sweep(configurations, run.plans(), now)
         write_history(documents, configurations, now)
@@ -139,7 +150,9 @@ def record(
         shares=shares,
     )
     configurations = recorder.record(records, now)
-    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, leftovers=False)
+    # Read anew: another execution environment's tick may have written it.
+    signals = signals_reader(environment.documents).require
+    recorder.batch.sent = _announce(environment, notices, recorder.news, configurations, now, signals, leftovers=False)
     logger.info(
         "batch",
         **recorder.batch.to_log(),
@@ -175,11 +188,12 @@ def _announce(
     news: set[str],
     configurations: Sequence[ScanConfiguration],
     now: datetime,
+    signals: Callable[[], Signals],
     *,
     leftovers: bool = True,
 ) -> int:
     """Announce; what can't be announced now stays in its outbox for a later tick."""
-    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url())
+    announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url(), signals)
     sent = 0
     try:
         if leftovers:
@@ -193,10 +207,30 @@ def _announce(
     return sent
 
 
+def _signal_news(
+    environment: Environment,
+    notices: NoticeBoard,
+    signals: Signals | None,
+    configurations: Sequence[ScanConfiguration],
+    now: datetime,
+) -> int:
+    """What public lists and time alone changed; what can't be sent now is tried again by a later tick."""
+    if signals is None:
+        return 0
+    sending = (environment.documents, notices, environment.topic, environment.base_url())
+    try:
+        return SignalNews(*sending, marker=environment.told, signals=signals).send(configurations, now)
+    except EcrRescanError as error:
+        metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
+        logger.warning("News of signals could not be sent yet", error=str(error))
+        return 0
+
+
 def _notices(
     environment: Environment,
     notices: NoticeBoard,
     run: Tick,
+    signals: Signals,
     configurations: Sequence[ScanConfiguration],
     now: datetime,
 ) -> int:
@@ -205,7 +239,7 @@ def _notices(
     troubles = Troubles()
     baselines = Baselines(*sending, plans=run.plans(), complete=not run.report.left_for_next_tick)
     sent = baselines.send(configurations, now, troubles)
-    sent += Reminders(*sending).send(configurations, now, troubles)
+    sent += Reminders(*sending, signals).send(configurations, now, troubles)
     if troubles.count:
         metrics.add_metric("MessagesDelayed", MetricUnit.Count, troubles.count)
     return sent

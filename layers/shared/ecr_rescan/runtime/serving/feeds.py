@@ -20,10 +20,13 @@ from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
 from ecr_rescan.core.naming import names
+from ecr_rescan.core.releases import last_end
+from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.tokens import Presented
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 _TICK_SECONDS = 300
 _KEPT_BYTES = 48 * 1024 * 1024
@@ -43,6 +46,7 @@ class FeedState:
     etags: dict[str, str]
     changed_at: datetime
     on: date
+    signals: Signals
 
     @property
     def is_whole(self) -> bool:
@@ -53,7 +57,9 @@ class FeedState:
         """Differs whenever the feed does; whatever changes how feeds look must raise ``FORM``."""
         active = [place for place, one in enumerate(self.configuration.ignore) if one.applies_on(self.on)]
         documents = [part for pair in sorted(self.etags.items()) for part in pair]
-        return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *documents)
+        # Whatever is said of a source's age stays the same all day.
+        signals = (self.signals.version, self.signals.line(self.on), last_end(self.on).isoformat())
+        return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *signals, *documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +100,27 @@ class FeedService:
         return found
 
     def state(self, configuration: ScanConfiguration, version: str, now: datetime) -> FeedState:
-        """What the feed is made from, by one listing; ``version`` is the configuration's ETag.
+        """What the feed is made from, by one listing and one reading; ``version`` is the configuration's ETag.
 
         Raises:
             StoreError: S3 failed.
         """
         etags = {}
         changed = [configuration.updated, *_ended(configuration, now)]
-        for item in self._documents.list(_common_prefix(configuration)):
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(signals_reader(self._documents).read)
+            listed = list(self._documents.list(_common_prefix(configuration)))
+        signals = reading.result()
+        changed += [signals.changed_at] if signals.changed_at is not None else []
+        changed += signals.went_stale(now.date())
+        # From the day after, the feed says that a release has ended.
+        changed.append(datetime.combine(last_end(now.date()) + timedelta(days=1), time(), UTC))
+        for item in listed:
             place = keys.parse_findings_key(item.key)
             if place is not None and names(configuration, place):
                 etags[item.key] = item.etag
                 changed.append(item.last_modified)
-        return FeedState(configuration, version, etags, max(changed), now.date())
+        return FeedState(configuration, version, etags, max(changed), now.date(), signals)
 
     def render(self, state: FeedState, filters: FeedFilters, self_url: str) -> tuple[str, FeedState]:
         """The feed, and the state that it was made from: a document may have changed since the listing.
@@ -120,12 +134,15 @@ class FeedService:
         configuration = state.configuration
         with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
-            covered = coverage(configuration, documents)
+            covered = coverage(configuration, documents, on=state.on)
             if not covered.is_ready or (unreadable and not covered.answerable):
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
-            source = FeedSource(configuration, documents, covered, filters, self_url, unreadable)
-            found = alerts(configuration, documents, on=state.on, resolved=filters.resolved)
+            signals = state.signals
+            source = FeedSource(
+                configuration, documents, covered, filters, self_url, unreadable, signals.line(state.on)
+            )
+            found = alerts(configuration, documents, on=state.on, resolved=filters.resolved, signals=signals)
             return render_feed(source, found), replace(state, etags=etags)
 
     def _read(self, etags: dict[str, str]) -> tuple[list[FindingsDocument], dict[str, str], int]:

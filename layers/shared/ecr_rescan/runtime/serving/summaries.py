@@ -17,6 +17,7 @@ from ecr_rescan.core.errors import DocumentError, NotFoundError
 from ecr_rescan.core.health.findings import deaf, mute
 from ecr_rescan.core.naming import Naming, RepositoryId
 from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.gathered import Gathered, gather
 from ecr_rescan.core.summary.history import Snapshot
@@ -28,6 +29,7 @@ from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.history import history
 from ecr_rescan.runtime.serving.records import Records, ledgers, problem_of, read_vitals, recorded_findings
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 _TALLIES_KEPT = 2000
 
@@ -42,15 +44,19 @@ class Tallies:
         self._known: dict[tuple[str, RepositoryId], tuple[object, FindingsDocument, Tally]] = {}
 
     def __call__(
-        self, configuration: ScanConfiguration, document: FindingsDocument, suppressions: Suppressions
+        self,
+        configuration: ScanConfiguration,
+        document: FindingsDocument,
+        suppressions: Suppressions,
+        signals: Signals,
     ) -> Tally:
         """The tally, as ``tally`` has it."""
         place = configuration.id, (document.registry, document.region, document.repository)
-        asked = configuration, suppressions.active
+        asked = configuration, suppressions.active, signals.version
         known = self._known.pop(place, None)
         # A changed document is parsed anew, so its identity tells; a configuration may be parsed anew unchanged.
         if known is None or known[0] != asked or known[1] is not document:
-            known = asked, document, tally(configuration, document, suppressions)
+            known = asked, document, tally(configuration, document, suppressions, signals)
         self._known[place] = known
         if len(self._known) > _TALLIES_KEPT:
             del self._known[next(iter(self._known))]
@@ -65,15 +71,17 @@ class Gatherings:
         self._known: dict[str, tuple[object, Sequence[FindingsDocument], Gathered]] = {}
 
     def __call__(
-        self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime
+        self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], at: datetime, signals: Signals
     ) -> Gathered:
         """As ``gather`` has it, maybe with changes from more than 7 days ago."""
         on = at.date()
-        asked = configuration, on
+        asked = configuration, on, signals.version
         known = self._known.get(configuration.id)
         if known is None or known[0] != asked or not _same(known[1], documents):
             with uncollected(keeping=True):
-                found = gather(configuration, documents, since=at - LONGEST, on=on, tally=self._tallies)
+                found = gather(
+                    configuration, documents, since=at - LONGEST, on=on, signals=signals, tally=self._tallies
+                )
             known = self._known[configuration.id] = asked, documents, found
         return known[2]
 
@@ -101,6 +109,7 @@ class SummaryService:
         self._ledgers = ledgers(documents)
         self._findings = recorded_findings(documents)
         self._gatherings = _gatherings(documents)
+        self._signals = signals_reader(documents)
 
     def everything(self, *, at: datetime) -> Summary:
         """All configurations; StoreError where the bucket can't be listed."""
@@ -153,6 +162,7 @@ class SummaryService:
             found.by_repository.values(),
             [*problems, *found.problems],
             at=whole_seconds(at),
+            signal=self._signals.read().of(vulnerability.upper()),
         )
 
     def history(self, summary: Summary) -> list[Snapshot]:
@@ -194,7 +204,8 @@ class SummaryService:
         under: str,
         with_silence: bool = True,
     ) -> Summary:
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:
+            signals = pool.submit(self._signals.read)
             accounts = pool.submit(self._accounts, configurations)
             listed = pool.submit(self._findings.list, configurations, under=under)
             recorded = self._ledgers.read(configurations, under=under)
@@ -209,6 +220,7 @@ class SummaryService:
             at=whole_seconds(at),
             accounts=by_place,
             days_allowed=self._days_allowed,
+            signals=signals.result(),
             gathering=self._gatherings,
         )
 

@@ -1,6 +1,6 @@
 """Reads a repository from ECR completely, shows what the record says otherwise, and rebuilds the record on request.
 
-``python -m commands.rebuild --bucket B --registry 123456789012 --region eu-west-1 --repository team/app [--apply]``
+``ecr-rescan rebuild --bucket B --registry 123456789012 --region eu-west-1 --repository team/app [--apply]``
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m commands.rebuild", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="ecr-rescan rebuild", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--bucket", required=True, help="the deployment's bucket")
     parser.add_argument("--registry", required=True, help="the account of the registry, 12 digits")
     parser.add_argument("--region", required=True, help="its Region")

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from commands.import_sample import Left, Taken, import_all, main
+from cli.import_sample import Left, Taken, import_all, main
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.documents import DocumentStore
 from local.template import ACCOUNT, REGION

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from commands.rebuild import main
+from cli.rebuild import main
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.keys import findings_key, images_key
 from local.template import ACCOUNT, REGION

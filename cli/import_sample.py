@@ -1,6 +1,6 @@
 """Takes over the scan configurations of the older sample, ``<uuid>.json`` at the root of a bucket.
 
-    python -m commands.import_sample OLD_BUCKET NEW_BUCKET [--dry-run]
+    ecr-rescan import-sample OLD_BUCKET NEW_BUCKET [--dry-run]
 
 Ids and creation times stay; what is there already is left alone, so that it can be run again. The older bucket is only
 read. Feeds open with tokens now: make one for each configuration with ``POST /configs/{id}/tokens``.
@@ -114,9 +114,7 @@ def _write(s3: Any, bucket: str, configuration: ScanConfiguration, *, dry_run: b
 
 def main(arguments: Sequence[str]) -> int:
     """Import, and say line by line what became of each object; 1 where something was left out."""
-    parser = argparse.ArgumentParser(
-        prog="python -m commands.import_sample", description="Import the sample's configurations."
-    )
+    parser = argparse.ArgumentParser(prog="ecr-rescan import-sample", description="Import the sample's configurations.")
     parser.add_argument("old", metavar="OLD_BUCKET", help="the sample's bucket; only read")
     parser.add_argument("new", metavar="NEW_BUCKET", help="the stack's output BucketName")
     parser.add_argument("--dry-run", action="store_true", help="write nothing, only say what would be done")

@@ -1,0 +1,1 @@
+"""Public signals: fetched by StartScan, read by all."""
