@@ -101,7 +101,7 @@ def test_dead_letters(running: Service) -> None:
 
 
 def test_ticks_that_ceased(running: Service) -> None:
-    """Known to a quarter of an hour."""
+    """Known to half an hour."""
     running.advance(minutes=61)
     assert codes(running) == ["tick-missing"]
 

@@ -46,7 +46,7 @@ def silent() -> Account:
 
 REFUSED = Refusal("DescribeRepositories", "", REGISTRY, REGION, "", NOW)
 BROKEN: dict[str, Callable[[], Patient]] = {
-    "tick-missing": lambda: patient(vitals(tick_at=ago(minutes=46))),
+    "tick-missing": lambda: patient(vitals(tick_at=ago(minutes=61))),
     "paused": lambda: patient(vitals(tick_at=ago(days=2)), is_paused=True),
     "version-mixed": lambda: patient(vitals(version="0.9.0")),
     "topic-unreachable": lambda: patient(vitals(confirmed=None, topic_problem="AuthorizationError")),

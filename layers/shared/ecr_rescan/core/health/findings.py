@@ -15,8 +15,8 @@ from ecr_rescan.core.version import VERSION
 ERROR = "error"
 WARNING = "warning"
 
-TICK_MISSING = timedelta(minutes=45)
-"""Three ticks of the slowest schedule, and the quarter of an hour to which the last one is known."""
+TICK_MISSING = timedelta(minutes=60)
+"""Three ticks of the slowest schedule, and the half hour to which the last one is known."""
 
 LATE_SECONDS = 1800
 """A message that waited for longer shows that the queue is behind."""

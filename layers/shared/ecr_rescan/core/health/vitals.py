@@ -12,7 +12,7 @@ from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text
 
 SCHEMA = 1
 
-NOTE_EVERY = timedelta(minutes=15)
+NOTE_EVERY = timedelta(minutes=30)
 """How often a tick notes that it came to its end."""
 
 LOOK_EVERY = timedelta(hours=1)
@@ -41,7 +41,7 @@ class Vitals:
     """What is noted. Numbers are None where nobody could look.
 
     Attributes:
-        tick_at: the last tick that came to its end, to a quarter of an hour.
+        tick_at: the last tick that came to its end, to half an hour.
         version: of the service that noted this.
         looked_at: when topic and queues were looked at.
         confirmed: subscriptions of the topic that messages are delivered to; ``pending``: such that nobody confirmed.

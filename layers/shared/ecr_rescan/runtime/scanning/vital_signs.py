@@ -67,10 +67,12 @@ class VitalSigns:
             looked["confirmed"], looked["pending"] = self._topic.subscriptions()
         except MessageError as error:
             looked["topic_problem"] = error.code
+            logger.warning("The topic could not be asked who is told", error=str(error))
         try:
             looked["waiting"], looked["dead"] = self._queue.backlog(), self._queue.dead_letters()
         except MessageError as error:
             looked["queue_problem"] = error.code
+            logger.warning("The queues could not be asked how much they hold", error=str(error))
         return looked
 
     def _known(self) -> Vitals:
@@ -103,7 +105,7 @@ class VitalSigns:
 
 
 def _tell_more(known: Vitals, refusals: Sequence[Refusal]) -> bool:
-    """Whether there is a refusal that is not noted yet, or was noted a quarter of an hour ago."""
+    """Whether there is a refusal that is not noted yet, or was noted half an hour ago."""
     noted = {(one.action, one.role, one.registry, one.region, one.repository): one.at for one in known.refusals}
     return any(
         (at := noted.get((one.action, one.role, one.registry, one.region, one.repository))) is None
