@@ -116,7 +116,7 @@ lock: $(VENV)/.python ## Resolve the requirement locks anew
 
 clean: ## Remove everything that was made here, environments included
 	rm -rf $(VENV) $(SAM_VENV) $(FUZZ_VENV) $(E2E_VENV) $(CHECKOV_VENV) $(AUDIT_VENV) .aws-sam dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find cli functions layers local tests -name __pycache__ -prune -exec rm -rf {} +
+	find cli functions layers local supply tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Unpacked, a function and its layer may take 250 MB; what is larger than this is not needed.
 define bounded

@@ -175,7 +175,21 @@ def schemas() -> dict[str, Schema]:
             },
             optional=("expires", "addresses"),
         ),
-        "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
+        "Token": closed(
+            {
+                "name": text(),
+                "created": MOMENT,
+                "prefix": text(),
+                **bounds,
+                "last_used": nullable(
+                    text(
+                        format="date",
+                        description="The last day, UTC, on which it opened something. Null: none is known; "
+                        "days are kept for 90 days.",
+                    )
+                ),
+            }
+        ),
         "AddedFeedToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
         ),

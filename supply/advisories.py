@@ -55,11 +55,11 @@ def look_into(archive: Path, packages: Collection[Package], now: datetime, *, ol
             newest = max(newest, str(advisory["modified"]))
             if not advisory.get("withdrawn"):
                 known.update(_known(advisory, by_name))
+        age = (now - datetime.fromisoformat(newest)).days if newest else 0
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CouldNotLook(f"{archive} is no archive of OSV's advisories: {error!r}") from error
     if not newest:
         raise CouldNotLook(f"{archive} has no advisory")
-    age = (now - datetime.fromisoformat(newest)).days
     if age > oldest_days:
         raise CouldNotLook(f"the newest advisory of {archive} is {age} days old, of at most {oldest_days}")
     return Found(tuple(sorted(known)), f"OSV's archive, newest advisory of {newest[:10]}")

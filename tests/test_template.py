@@ -49,6 +49,8 @@ def keys(*prefixes: str) -> set[str]:
 # The column "may touch" of the design's table of functions.
 CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
 START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*", "signals/*")
+MARKS = keys("used/*")
+CREATED_ONCE = {"Null": {"s3:if-none-match": "false"}}
 MAY_TOUCH = {
     "Config": {
         "s3:ListBucket": {BUCKET},
@@ -58,7 +60,7 @@ MAY_TOUCH = {
     },
     "StartScan": {
         "s3:ListBucket": {BUCKET},
-        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
+        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "tokens/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
         "s3:DeleteObject": START_SCAN_WRITES - keys("history/*", "signals/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
@@ -81,10 +83,12 @@ MAY_TOUCH = {
     "Summary": {
         "s3:ListBucket": {BUCKET},
         "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "signals/*"),
+        "s3:PutObject": MARKS,
     },
     "Findings": {
         "s3:ListBucket": {BUCKET},
         "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
+        "s3:PutObject": MARKS,
     },
 }
 EVERYWHERE = {
@@ -272,7 +276,9 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
     assert role["Path"] == {"Ref": "RolePath"}
     assert role["PermissionsBoundary"] == {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, NOTHING]}
     granted: dict[str, set[str]] = {}
-    for statement in statements(role, "HasAllowedRoles"):
+    for statement in map(dict, statements(role, "HasAllowedRoles")):
+        if is_marking(statement):
+            assert statement.pop("Condition") == CREATED_ONCE
         assert set(statement) == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
@@ -280,6 +286,20 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
     logs = {"logs:CreateLogStream": {f"{name}Logs"}, "logs:PutLogEvents": {f"{name}Logs"}}
     assert granted == MAY_TOUCH[name] | logs
     assert not any("*" in action for action in granted)
+
+
+def is_marking(statement: dict[str, Any]) -> bool:
+    """Whether it lets a function that faces the internet note that a token was used."""
+    return set(map(named, listed(statement["Resource"]))) == MARKS
+
+
+def test_what_faces_the_internet_can_change_nothing(resources: dict[str, Any]) -> None:
+    """All that it can write are marks that a token was used, each once; the condition keeps it from replacing any."""
+    reading = {"s3:GetObject", "s3:ListBucket", "logs:CreateLogStream", "logs:PutLogEvents"}
+    for name in ("Summary", "Findings"):
+        granted = statements(resources[f"{name}Role"]["Properties"])
+        (writing,) = [each for each in granted if not set(listed(each["Action"])) <= reading]
+        assert (is_marking(writing), writing["Action"], writing["Condition"]) == (True, "s3:PutObject", CREATED_ONCE)
 
 
 def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[str, Any]) -> None:
@@ -317,11 +337,10 @@ def test_events_come_from_the_organisation_s_forwarding_role_alone(resources: di
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_keys_are_used_only_where_parameters_name_them(resources: dict[str, Any], name: str) -> None:
-    """Who writes makes data keys; who reads does not."""
+    """All four write something, if only marks: so all make data keys."""
     role = resources[f"{name}Role"]["Properties"]
     both = ["kms:Decrypt", "kms:GenerateDataKey"]
-    writes = name in ("Config", "StartScan")
-    wanted = [("BucketKeyArn", both if writes else "kms:Decrypt")]
+    wanted = [("BucketKeyArn", both)]
     if name == "StartScan":
         wanted += [("QueueKeyArn", both), ("TopicKeyArn", both)]
     more = [
@@ -370,7 +389,7 @@ def test_copies_of_the_trail_can_be_created_and_nothing_else(resources: dict[str
     role = resources["ConfigRole"]["Properties"]
     (more,) = [each for each in statements(role, "CopiesAudit") if each not in statements(role)]
     assert (more["Effect"], more["Action"], named(more["Resource"])) == ("Allow", "s3:PutObject", *keys("audit/*"))
-    assert more["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert more["Condition"] == CREATED_ONCE
     for name in FUNCTIONS:
         granted = statements(resources[f"{name}Role"]["Properties"], "CopiesAudit")
         assert [each for each in granted if "audit" in json.dumps(each)] == ([more] if name == "Config" else [])
@@ -508,8 +527,9 @@ def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")}
     written = {prefix.partition("}/")[2].removesuffix("*") for prefix in CONFIG_WRITES | START_SCAN_WRITES}
-    assert expiring == written | {"audit/"}
-    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == {"history/"}, "no record ends by itself"
+    assert expiring == written | {"audit/", "used/"}
+    ending = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
+    assert ending == {"history/", "used/"}, "no record ends by itself"
     (remains,) = [rule for rule in rules if "Prefix" not in rule]
     assert remains["ExpiredObjectDeleteMarker"] is True
     assert "AbortIncompleteMultipartUpload" in remains

@@ -305,10 +305,12 @@ def documented_policies(other: str, ours: str) -> tuple[str, str]:
 
 REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("Findings", "s3", "put_object", {"Key": "findings/x"}),
+    ("Findings", "s3", "delete_object", {"Key": "used/x"}),
     ("Findings", "s3", "get_object", {"Key": "images/x"}),
     ("Findings", "ecr", "start_image_scan", {}),
     ("Findings", "sns", "publish", {}),
     ("Summary", "s3", "put_object", {"Key": "configs/x"}),
+    ("Summary", "s3", "get_object", {"Key": "used/x"}),
     ("Summary", "s3", "get_object", {"Key": "notices/x"}),
     ("Summary", "ecr", "describe_images", {}),
     ("Config", "s3", "put_object", {"Key": "images/x"}),
@@ -316,7 +318,8 @@ REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("Config", "s3", "delete_object", {"Key": "deployment.json"}),
     ("Config", "ecr", "describe_images", {}),
     ("StartScan", "s3", "put_object", {"Key": "configs/x"}),
-    ("StartScan", "s3", "get_object", {"Key": "tokens/x"}),
+    ("StartScan", "s3", "put_object", {"Key": "tokens/x"}),
+    ("StartScan", "s3", "get_object", {"Key": "audit/x"}),
     ("StartScan", "s3", "delete_object", {"Key": "history/x"}),
     ("StartScan", "ecr", "batch_delete_image", {}),
     ("StartScan", "ecr", "put_image", {}),

@@ -96,17 +96,17 @@ def test_nothing_known_says_by_what(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def unusable(folder: Path) -> list[Path]:
-    """No archive, no zip file, nothing in it, nothing that is an advisory, and one of long ago."""
+    """No archive, no zip file, nothing in it, nothing that is an advisory, one of long ago, one of no date."""
     old = advisory("lxml", events=OLD, modified=NOW - timedelta(days=OLDEST_DAYS + 1))
     (folder / "text.zip").write_text("text")
     made = [folder / "none.zip", folder / "text.zip"]
-    for number, content in enumerate([[], [{"id": "x"}], [old]]):
+    for number, content in enumerate([[], [{"id": "x"}], [old], [{"modified": "no date"}]]):
         (folder / str(number)).mkdir()
         made.append(archive(folder / str(number), *content))
     return made
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize(("must", "status"), [("", 0), ("1", 2)])
 def test_where_nothing_can_be_looked_at_that_is_what_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, must: str, status: int

@@ -30,6 +30,7 @@ from ecr_rescan.runtime.settings import (
     load_settings,
     load_summary_settings,
 )
+from ecr_rescan.runtime.uses import Uses
 
 # Whoever reads CloudTrail learns who called. botocore's own text takes a tenth of every call to be put together.
 USER_AGENT = f"ecr-rescan/{VERSION} Botocore/{botocore.__version__}"
@@ -106,6 +107,7 @@ def reset() -> None:
         token_sets,
         deployment,
         refusals,
+        uses,
     ):
         factory.cache_clear()
 
@@ -133,6 +135,12 @@ def _instant(value: Any) -> datetime:
 def refusals() -> Refusals:
     """Who was refused a token of late."""
     return Refusals()
+
+
+@cache
+def uses() -> Uses:
+    """Which uses of tokens were noted."""
+    return Uses(token_sets())
 
 
 @cache

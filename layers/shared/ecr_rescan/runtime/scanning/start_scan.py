@@ -24,6 +24,7 @@ from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
 from ecr_rescan.runtime.scanning.baselines import Baselines
+from ecr_rescan.runtime.scanning.expiries import NOTED, Expiries
 from ecr_rescan.runtime.scanning.notice_board import Kept, NoticeBoard
 from ecr_rescan.runtime.scanning.recorder import Recorder
 from ecr_rescan.runtime.scanning.registries import Registries
@@ -197,7 +198,7 @@ def _announce(
     sent = 0
     try:
         if leftovers:
-            notices.load(configuration.id for configuration in configurations)
+            notices.load([NOTED, *(configuration.id for configuration in configurations)])
         sent += announcer.drain(news, configurations, now)
         if leftovers:
             sent += announcer.drain_leftovers(configurations, now)
@@ -234,12 +235,13 @@ def _notices(
     configurations: Sequence[ScanConfiguration],
     now: datetime,
 ) -> int:
-    """What is told beside changes: baselines, and what there is to say of suppressions."""
+    """What is told beside changes: baselines, and what there is to say of suppressions and of tokens."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
     troubles = Troubles()
     baselines = Baselines(*sending, plans=run.plans(), complete=not run.report.left_for_next_tick)
     sent = baselines.send(configurations, now, troubles)
     sent += Reminders(*sending, signals).send(configurations, now, troubles)
+    sent += Expiries(*sending).send(configurations, now, troubles)
     if troubles.count:
         metrics.add_metric("MessagesDelayed", MetricUnit.Count, troubles.count)
     return sent
