@@ -208,7 +208,7 @@ def _read_or(read: Callable[[str, bytes], D], key: str, body: bytes | None, new:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 where nothing differs or it was applied, 1 where something does or for trouble, 3 for usage."""
+    """Run the command; 0 where nothing differs or it was applied, 1 where something does or in trouble, 3 for usage."""
     asked = _parser().parse_args(arguments)
     place = Place(asked.registry, asked.region, asked.repository)
     documents = DocumentStore(boto3.client("s3"), asked.bucket)

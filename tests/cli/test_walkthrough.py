@@ -218,3 +218,11 @@ def test_the_readme_s_commands_are_the_command_s(stack: LocalStack) -> None:
     assert {"add", "findings", "ignore", "gate"} <= named
     for name in named - {"rebuild", "import-sample"}:
         assert run(name, "--help").code == 0, name
+
+
+def test_whoever_pastes_the_readme_s_walkthrough_adds_one_configuration() -> None:
+    """With two, `ignore` and `remove` would have to be told which; the same by curl is a comment."""
+    walkthrough = Path("README.md").read_text().partition("## Try it here")[2].partition("\n## ")[0]
+    commands = [line.partition(" # ")[0].rstrip() for line in walkthrough.splitlines()]
+    added = [one for one in commands if re.match(r"(?:ecr-rescan add|curl .*/configs)\b", one)]
+    assert added == ["ecr-rescan add 'team-a/*' --newest 5"]
