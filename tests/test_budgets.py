@@ -145,7 +145,7 @@ def test_the_gate_makes_the_same_calls_over_any_number_of_images_and_repositorie
 
 
 def test_a_feed_makes_the_same_calls_over_any_number_of_images_and_four_where_it_is_unchanged() -> None:
-    """Cold: the configuration, its tokens, signals, one listing, one document; 304 without the document."""
+    """Cold: the configuration, its tokens, signals, a listing, a document, and that the token was used; later reads."""
 
     def cold(running: Service, added: dict[str, Any]) -> Counter[str]:
         running.restart()
@@ -162,7 +162,7 @@ def test_a_feed_makes_the_same_calls_over_any_number_of_images_and_four_where_it
         return counted(ask)
 
     few, many = at_both_sizes(cold)
-    assert few == many == Counter(GetObject=4, ListObjectsV2=1)
+    assert few == many == Counter(GetObject=4, ListObjectsV2=1, PutObject=1)
     few, many = at_both_sizes(unchanged)
     assert few == many == Counter(GetObject=3, ListObjectsV2=1)
 
