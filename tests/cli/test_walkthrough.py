@@ -227,7 +227,9 @@ def test_the_readme_s_commands_are_the_command_s(stack: LocalStack) -> None:
     """Every one that the documents show is understood: --help of it ends with 0."""
     texts = [path.read_text() for path in (Path("README.md"), *Path("docs").glob("*.md"))]
     blocks = [block for text in texts for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
-    named = {name for block in blocks for name in re.findall(r"^ecr-rescan ([a-z-]+)", block, re.MULTILINE)}
+    named = {
+        name for block in blocks for name in re.findall(r"^ecr-rescan (?:--[a-z]+ \S+ )*([a-z-]+)", block, re.MULTILINE)
+    }
     assert {"add", "findings", "ignore", "gate"} <= named
     for name in named - {"rebuild", "import-sample"}:
         assert run(name, "--help").code == 0, name
