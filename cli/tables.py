@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,14 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
+    if not _is_limited(made):
         made.width = _WIDE
     return made
+
+
+def _is_limited(made: Console) -> bool:
+    """Whether somebody's terminal has an end: a log that was only told to be in colours has none."""
+    return made.is_terminal and (made.file.isatty() or "COLUMNS" in os.environ)
 
 
 def show(
@@ -58,7 +64,7 @@ def show(
     cells = [[_cell(value) for value in row] for row in rows]
     whole = [max(len(name), *(row[place].cell_len for row in cells)) for place, name in enumerate(columns)]
     least = [min(_FOLDED, width) if name in foldable else width for name, width in zip(columns, whole, strict=True)]
-    room = out.width if out.is_terminal else max(_WIDE, _width(least))
+    room = out.width = out.width if _is_limited(out) else max(_WIDE, _width(least))
     kept = max(1, sum(_width(least[: place + 1]) <= room for place in range(len(columns))))
     widths = _shared_out(least[:kept], whole[:kept], room)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))

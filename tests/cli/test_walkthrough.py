@@ -210,11 +210,26 @@ def test_a_narrow_terminal_cuts_no_cell_and_says_what_is_left_out(
     assert ("where" in shown) == (columns == 80)
 
 
+@pytest.mark.parametrize("colours", [{}, {"FORCE_COLOR": "1"}])
+def test_where_there_is_no_terminal_nothing_is_left_out(
+    colours: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe or a build's log, coloured or not, however long a cell is."""
+    for name, value in colours.items():
+        monkeypatch.setenv(name, value)
+    row = ["x" * 90, "y" * 90, "z" * 90]
+    tables.show(("a", "b", "c"), [row], empty="")
+    said = capsys.readouterr()
+    assert (re.sub(r"\x1b\[[0-9;]*m", "", said.out).splitlines()[1].split(), said.err) == (row, "")
+
+
 def test_the_readme_s_commands_are_the_command_s(stack: LocalStack) -> None:
     """Every one that the documents show is understood: --help of it ends with 0."""
     texts = [path.read_text() for path in (Path("README.md"), *Path("docs").glob("*.md"))]
     blocks = [block for text in texts for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
-    named = {name for block in blocks for name in re.findall(r"^ecr-rescan ([a-z-]+)", block, re.MULTILINE)}
+    named = {
+        name for block in blocks for name in re.findall(r"^ecr-rescan (?:--[a-z]+ \S+ )*([a-z-]+)", block, re.MULTILINE)
+    }
     assert {"add", "findings", "ignore", "gate"} <= named
     for name in named - {"rebuild", "import-sample"}:
         assert run(name, "--help").code == 0, name
