@@ -136,7 +136,22 @@ def use_start_scan(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
     cloud.drain()
     cloud.advance(minutes=5)
     cloud.tick()
+    something_that_fails(cloud)
     return []
+
+
+def something_that_fails(cloud: Deployed) -> None:
+    """A message for which there is no time; it is to come again soon."""
+    place = {"registry": ACCOUNT, "region": REGION, "repository": "team/app", "digest": f"sha256:{'0' * 64}"}
+    record = {
+        "messageId": "m",
+        "receiptHandle": "r",
+        "body": json.dumps({"ask": place}),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    cloud.seconds_left, before = 1.0, cloud.seconds_left
+    cloud.deliver([record])
+    cloud.seconds_left = before
 
 
 def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:

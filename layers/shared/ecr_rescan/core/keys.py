@@ -19,6 +19,9 @@ USED = "used/"
 SWEEP = f"{ACCOUNTS}sweep.json"
 """What nobody asks for any more, since when."""
 
+HEALTH = f"{ACCOUNTS}health.json"
+"""What StartScan notes of itself."""
+
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
 GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"

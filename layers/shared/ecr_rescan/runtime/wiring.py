@@ -20,6 +20,7 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.deployment import DeploymentStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
+from ecr_rescan.core.version import VERSION
 from ecr_rescan.runtime.refusals import Refusals
 from ecr_rescan.runtime.settings import (
     ConfigSettings,
@@ -32,7 +33,7 @@ from ecr_rescan.runtime.settings import (
 from ecr_rescan.runtime.uses import Uses
 
 # Whoever reads CloudTrail learns who called. botocore's own text takes a tenth of every call to be put together.
-USER_AGENT = f"ecr-rescan Botocore/{botocore.__version__}"
+USER_AGENT = f"ecr-rescan/{VERSION} Botocore/{botocore.__version__}"
 
 _PATIENT = Config(
     connect_timeout=2,
