@@ -119,6 +119,8 @@ def test_severities_are_read_in_any_case() -> None:
         ("repository", "-team"),
         ("repository", "team//app"),
         ("repository", "team..app"),
+        ("repository", "a"),
+        ("repository", ["team/*", "!a"]),
         ("repository", "team___app"),
         ("repository", "team-/app"),
         ("repository", "team._app"),
@@ -189,6 +191,7 @@ def test_a_wrong_suppression_is_refused_by_its_place(entry: object, field: str) 
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:v1", "team/app"),
         ("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/app@sha256:00", "app"),
         ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com/a:1", "a"),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws/team/app:v1", "team/app"),
     ],
 )
 def test_a_pasted_address_is_told_what_to_write(address: str, repository: str) -> None:
@@ -354,7 +357,7 @@ def test_a_suppression_ends_after_its_last_day() -> None:
 
 
 names = st.from_regex(r"[a-z0-9*?]{1,5}([/_.-][a-z0-9*?]{1,5}){0,4}", fullmatch=True).filter(
-    lambda name: wildcards(name) <= MOST_WILDCARDS
+    lambda name: wildcards(name) <= MOST_WILDCARDS and (len(name) > 1 or wildcards(name) > 0)
 )
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), min_size=1, max_size=60).filter(
     lambda text: text.isprintable() and bool(text.strip())

@@ -515,6 +515,8 @@ def test_what_is_probably_not_meant_is_a_warning() -> None:
         assert add(region=known)["warnings"] == []
     (address,) = add(repository="123456789012.dkr.ecr.us-east-1.amazonaws.com/team/api")["warnings"]
     assert address.endswith("write team/api")
+    (address,) = add(repository="123456789012.dkr-ecr.us-east-1.on.aws/team/api")["warnings"]
+    assert address.endswith("write team/api")
     assert len(on("PUT", made["id"], LEAST | {"registry": "210987654321"}).json()["warnings"]) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from local.faults import Fault
 from local.samples.findings import inspector
+from local.samples.images import multi_platform
 from local.template import ACCOUNT
 from tests.service import Service, basic, service
 
@@ -125,3 +126,54 @@ def test_a_first_result_that_comes_late_is_told(
         first, late = told(aws)
         assert first == baseline
         assert (late["type"], late["counts"]) == ("baseline", {"HIGH": 1})
+
+
+def of(aws: Service, configuration: dict[str, Any]) -> list[tuple[dict[str, int], dict[str, int]]]:
+    """(open findings, images without a result) of each message of a configuration."""
+    mine = [one for one in told(aws) if one["configuration"]["id"] == configuration["id"]]
+    return [(one["counts"], one["without_result"]) for one in mine]
+
+
+def test_what_others_select_is_not_what_this_configuration_was_told() -> None:
+    """Another configuration's image has the same finding from the beginning: this one's first result is told all the
+    same, once, and until then there is no message that says that first results came."""
+    with service() as aws:
+        aws.push("team/app", "1")
+        aws.push("team/app", "2")
+        aws.post("team/app", "2", [basic("CVE-1")])
+        status(aws, "FAILED")
+        late, other = aws.add("team/app", tags=["1"]), aws.add("team/app", tags=["2"])
+        aws.cycle(12, minutes=480)
+        assert of(aws, late) == [({}, {"failed": 1})]
+        finds(aws)
+        aws.cycle(21, minutes=480)
+        assert of(aws, late) == [({}, {"failed": 1}), ({"HIGH": 1}, {})]
+        assert of(aws, other) == [({"HIGH": 1}, {})]
+
+
+def test_the_first_result_of_a_platform_is_told_though_another_never_has_one() -> None:
+    """An image index of which ECR can't scan one platform: the image is without a result for ever, and yet is told."""
+    with service() as aws:
+        first, second, *_ = [aws.put("team/app", part) for part in multi_platform("app", "1")]
+        aws.post("team/app", first, None)
+        aws.post("team/app", second, None, imageScanStatus={"status": "UNSUPPORTED_IMAGE", "description": ""})
+        added = aws.add("team/app")
+        until(aws, 1)
+        assert [counts for counts, _ in of(aws, added)] == [{}]
+        aws.post("team/app", first, [basic("CVE-1")])
+        aws.cycle(12, minutes=480)
+        assert of(aws, added)[1:] == [({"HIGH": 1}, {"unsupported": 1})]
+
+
+def test_what_goes_without_a_result_is_not_told_as_a_first_result() -> None:
+    """A failed image is deleted: nothing came, so nothing is sent; it is not asked about at every tick, either."""
+    with service() as aws:
+        aws.push("team/app", "1")
+        aws.push("team/app", "2")
+        status(aws, "FAILED")
+        added = aws.add("team/app")
+        until(aws, 1)
+        aws.ecr.batch_delete_image(repositoryName="team/app", imageIds=[{"imageTag": "1"}])
+        aws.cycle(6, minutes=480)
+        assert of(aws, added) == [({}, {"failed": 1})]
+        assert aws.notices(added["id"]).lacking == {}

@@ -34,6 +34,13 @@ def archived(aws: Service) -> None:
     aws.ecr.update_image_storage_class(**image, targetStorageClass="ARCHIVE")
 
 
+def left_out(aws: Service) -> None:
+    """A repository that Inspector leaves out, by the registry's filters."""
+    rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "other", "filterType": "WILDCARD"}]}
+    aws.ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
+    aws.push("team/app", "1")
+
+
 @pytest.mark.parametrize(
     ("fill", "said"),
     [
@@ -41,6 +48,7 @@ def archived(aws: Service) -> None:
         (charts, "No image is selected"),
         (unsupported, "1 UNSUPPORTED"),
         (archived, "1 ARCHIVED"),
+        (left_out, "1 left out by the registry's filters"),
     ],
 )
 def test_a_feed_of_nothing_that_can_be_scanned_says_so(fill: Callable[[Service], None], said: str) -> None:

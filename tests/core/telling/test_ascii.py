@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.telling.ascii import readable_ascii
 from tests.builders import configuration
 from tests.core.telling.test_message import AT, Known, baseline_message
@@ -51,3 +52,12 @@ def test_the_words_stay_whole_in_the_body() -> None:
     )
     assert words.strip() in message.forms["email"]
     assert words.strip() not in message.subject
+
+
+@pytest.mark.parametrize("words", ["🛒" * 60, "日本チーム" * 12, "a" * 500])
+def test_a_subject_says_the_numbers_however_long_the_words_become(words: str) -> None:
+    """A picture is a word in ASCII: what matters is not what is cut off."""
+    about = configuration(description=words)
+    message = baseline_message(about, ["team/app"], {Severity.HIGH: 1}, Known(1, {}), None, AT, began=AT)
+    assert readable_ascii(message.subject).endswith("...: 1 HIGH")
+    assert len(readable_ascii(message.subject)) <= 100

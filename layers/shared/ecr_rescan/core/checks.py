@@ -12,13 +12,14 @@ from datetime import date
 from typing import TypeGuard
 
 from ecr_rescan.core.errors import Fault
-from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
+from ecr_rescan.core.patterns import MOST_WILDCARDS, is_exact, wildcards
 from ecr_rescan.core.severity import RATED, Severity
-from ecr_rescan.core.shapes import LONGEST_REPOSITORY, LONGEST_TAG, REPOSITORY_PATTERN, TAG_PATTERN
+from ecr_rescan.core.shapes import LONGEST_REPOSITORY, LONGEST_TAG, REGISTRY, REPOSITORY_PATTERN, TAG_PATTERN
 
 # ECR API reference, CreateRepository: between letters and digits stands one separator, or __, or any number of hyphens.
 _MISPLACED = re.compile(r"\A[._/-]|[._/-]\Z|(?<![._/-])(?!(?:__|--+)(?![._/-]))[._/-]{2}", re.ASCII)
-_ADDRESS = re.compile(r"(?:https?://)?\d{12}\.dkr\.ecr[a-z0-9.-]*/([^:@]+).*", re.ASCII)
+# Amazon ECR User Guide, "Private registry": of IPv4 alone, and of both IPv4 and IPv6.
+_ADDRESS = re.compile(rf"(?:https?://)?{REGISTRY.pattern}\.dkr[.-]ecr[a-z0-9.-]*/([^:@]+).*")
 
 _MOST_FAULTS = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -136,6 +137,11 @@ class Checks:
             listed = patterns[:100] if isinstance(patterns, list) else ()
             address = next((found for one in listed if (found := repository_of(one))), None)
             self.fault(name, accepted if address is None else f"has an image's address; write {address} alone")
+            return ()
+        if not self._lenient and any(
+            len(one.removeprefix("!")) == 1 and is_exact(one.removeprefix("!")) for one in patterns
+        ):
+            self.fault(name, "names a repository of one character; ECR has none shorter than two")
             return ()
         misplaced = [one for one in patterns if _MISPLACED.search(one.removeprefix("!"))]
         if misplaced and not self._lenient:

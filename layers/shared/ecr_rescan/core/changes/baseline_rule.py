@@ -23,18 +23,19 @@ _MARK = 12
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What of a repository had no result when a configuration was last told of it, ``since`` then: marks of images."""
+    """What of a repository had no result when a configuration was last told of it, ``since`` then: marks of manifests,
+    and of indexes whose platforms were not known."""
 
     since: datetime
     marks: frozenset[str]
 
 
 def marks_of(digests: Iterable[str]) -> frozenset[str]:
-    """Short names of images, enough to know those of a repository again."""
+    """Short names of manifests, enough to know those of a repository again."""
     return frozenset(digest.removeprefix("sha256:")[:_MARK] for digest in digests)
 
 
-def came_late(before: Lacking, lacking: Collection[str], *, any_result: bool) -> bool:
+def may_be_late(before: Lacking, lacking: Collection[str], *, any_result: bool) -> bool:
     """Whether something has its first result now, or is gone, that lacked one when it was last told.
 
     ``lacking``: the marks of what lacks a result now; ``any_result``: whether anything has one.
@@ -42,6 +43,11 @@ def came_late(before: Lacking, lacking: Collection[str], *, any_result: bool) ->
     if NO_RESULT_AT_ALL in before.marks and any_result:
         return True
     return any(mark not in lacking for mark in before.marks - {NO_RESULT_AT_ALL})
+
+
+def came_late(before: Lacking, answered: Collection[str]) -> bool:
+    """Whether something has its first result now that lacked one. ``answered``: the marks of what has a result."""
+    return bool(answered) and (NO_RESULT_AT_ALL in before.marks or not before.marks.isdisjoint(answered))
 
 
 def remembered(lacking: frozenset[str], *, any_result: bool, now: datetime) -> Lacking | None:

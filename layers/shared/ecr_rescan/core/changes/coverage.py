@@ -14,7 +14,10 @@ from ecr_rescan.core.releases import release
 from ecr_rescan.core.text import clean, enumerated
 
 _REASON_LIMIT = 100
-_NO_RESULT_EVER = ("UNSUPPORTED", "ARCHIVED", "EXPIRED")
+LEFT_OUT = "left out by the registry's filters"
+"""Of an image in whose repository Amazon Inspector scans nothing."""
+
+_NO_RESULT_EVER = ("UNSUPPORTED", "ARCHIVED", "EXPIRED", LEFT_OUT)
 """States of a scan after which none is to be waited for."""
 
 

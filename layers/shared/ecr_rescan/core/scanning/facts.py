@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ecr_rescan.core.changes import coverage
 from ecr_rescan.core.scan_result import (
     NoResult,
     NoResultReason,
@@ -18,7 +19,7 @@ from ecr_rescan.core.scan_result import (
     SkippedScan,
     SkipReason,
 )
-from ecr_rescan.core.scanning import listing, schedule
+from ecr_rescan.core.scanning import enhanced, listing, schedule
 from ecr_rescan.core.scanning.ledger import Ledger, ScanState
 
 UNCONFIRMED = frozenset({ScanState.FAILED, ScanState.UNSUPPORTED, ScanState.EXPIRED, ScanState.ARCHIVED})
@@ -167,5 +168,11 @@ def is_unavailable(answer: ScanResult | NoResult) -> bool:
 
 
 def unconfirmed(ledger: Ledger) -> dict[str, str]:
-    """The manifests whose newest scan gave no result → their state."""
-    return {digest: record.state.value for digest, record in ledger.manifests.items() if record.state in UNCONFIRMED}
+    """The manifests whose newest scan gave no result → their state; or that none is to be expected."""
+    states = {digest: record.state.value for digest, record in ledger.manifests.items() if record.state in UNCONFIRMED}
+    left_out = [
+        digest
+        for digest, record in ledger.manifests.items()
+        if record.state is ScanState.NEVER_SCANNED and record.reason == enhanced.LEFT_OUT
+    ]
+    return states | dict.fromkeys(left_out, coverage.LEFT_OUT)

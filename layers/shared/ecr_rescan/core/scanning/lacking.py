@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from ecr_rescan.core.changes import coverage
 from ecr_rescan.core.scan_result import NoResultReason
 from ecr_rescan.core.scanning.enhanced import LEFT_OUT
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
@@ -19,7 +20,6 @@ _WORDS = {
     ScanState.NEVER_SCANNED: "not scanned yet",
 }
 _UNRESOLVED = "with unknown platforms"
-_LEFT_OUT = "left out by the registry's filters"
 _QUOTA = "waiting for the account's quota"
 _MAY_WAIT = frozenset({ScanState.NEVER_SCANNED, ScanState.UNAVAILABLE})
 """States in which the reason may name the account's quota: nothing was scanned, and whether a start was refused."""
@@ -39,6 +39,29 @@ def lacking_images(ledger: Ledger, selected: Iterable[str]) -> Iterator[tuple[st
                 break
 
 
+def lacking_parts(ledger: Ledger, selected: Iterable[str]) -> set[str]:
+    """The manifests of the selected images that have no result; of an index without known platforms, itself."""
+    parts: set[str] = set()
+    for digest in selected:
+        manifests = ledger.manifests_of(digest)
+        parts.update(manifest for manifest in manifests or (digest,) if not _has_result(ledger, manifest))
+    return parts
+
+
+def answered_parts(ledger: Ledger, selected: Iterable[str]) -> set[str]:
+    """The manifests of the selected images that have a result, and the images that have such a manifest."""
+    parts: set[str] = set()
+    for digest in selected:
+        answered = [manifest for manifest in ledger.manifests_of(digest) if _has_result(ledger, manifest)]
+        parts.update((digest, *answered) if answered else ())
+    return parts
+
+
+def _has_result(ledger: Ledger, manifest: str) -> bool:
+    record = ledger.manifests.get(manifest)
+    return record is not None and record.completed_at is not None
+
+
 def why_lacking(ledger: Ledger, selected: Iterable[str], *, paused: bool) -> Counter[str]:
     """How many of the selected images have no result, by reason. ``paused``: the account's daily quota is spent."""
     return Counter(_reason(record, paused) for _, record in lacking_images(ledger, selected))
@@ -48,7 +71,7 @@ def _reason(record: ManifestRecord | None, paused: bool) -> str:
     if record is None:
         return _UNRESOLVED
     if record.state is ScanState.NEVER_SCANNED and record.reason == LEFT_OUT:
-        return _LEFT_OUT
+        return coverage.LEFT_OUT
     if record.state is ScanState.NEVER_SCANNED and paused:
         return _QUOTA
     if record.state in _MAY_WAIT and record.reason.startswith(NoResultReason.LIMIT_EXCEEDED):

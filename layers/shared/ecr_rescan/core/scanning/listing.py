@@ -18,6 +18,8 @@ from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageCl
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.shapes import REFERRER_TAG
 
+Selecting = tuple[tuple[str, ...], int | None]
+
 ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
 SKEW = timedelta(minutes=1)
@@ -278,9 +280,19 @@ def unresolved(ledger: Ledger, selected: Iterable[str]) -> list[str]:
 
 def selected_images(ledger: Ledger, selectors: Iterable[Selector]) -> list[str]:
     """The images that at least one configuration selects, in a stable order."""
+    return sorted({digest for chosen in selected_by(ledger, selectors).values() for digest in chosen})
+
+
+def selected_by(ledger: Ledger, selectors: Iterable[Selector]) -> dict[Selecting, list[str]]:
+    """The images that each selects; many configurations may select alike."""
     images = only_images(ledger.images)
-    chosen = {digest for selector in selectors for digest in select(selector, images)}
-    return sorted(chosen)
+    alike = {selecting(selector): selector for selector in selectors}
+    return {how: select(selector, images) for how, selector in alike.items()}
+
+
+def selecting(selector: Selector) -> Selecting:
+    """How it selects, by which those that select alike are known."""
+    return tuple(selector.tags), selector.newest
 
 
 def image_facts(ledger: Ledger) -> list[ImageFact]:

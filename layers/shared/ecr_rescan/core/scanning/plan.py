@@ -11,9 +11,9 @@ from ecr_rescan.core.changes.baseline_rule import marks_of
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.enhanced import confirmed_at
-from ecr_rescan.core.scanning.lacking import lacking_images
+from ecr_rescan.core.scanning.lacking import answered_parts, lacking_parts
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
-from ecr_rescan.core.scanning.listing import selected_images, unresolved
+from ecr_rescan.core.scanning.listing import Selecting, selected_by, unresolved
 from ecr_rescan.core.scanning.schedule import (
     ASK_AFTER,
     LATEST,
@@ -52,7 +52,8 @@ class Plan:
     selected manifests by state. ``waiting``: how many are to be looked up, or have a scan running for the first
     time. ``late_at``: when each of them is older than promised, if nothing comes of it until then. ``oldest``: the
     oldest last scan (of an enhanced result, the last reading). ``missing_since``: the repository is gone.
-    ``lacking``: marks of the selected images without a result; ``any_result``: whether any has one.
+    ``lacking``: marks of what is selected and has no result; ``answered``: the ways of selecting that select any
+    image with one.
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Plan:
     missing_since: datetime | None = None
     oldest: datetime | None = None
     lacking: frozenset[str] = frozenset()
-    any_result: bool = False
+    answered: frozenset[Selecting] = frozenset()
 
     def overdue(self, now: datetime) -> int:
         """How many of the selected manifests are older than promised; true for a plan of long ago, too."""
@@ -100,10 +101,11 @@ def make_plan(
     """Decide for every selected manifest of a repository. ``listing_for``: how long a listing is good for."""
     plan = Plan(missing_since=ledger.missing_since)
     times = [listing_due(ledger, listing_for, now)]
-    chosen = selected_images(ledger, selectors)
+    by_selecting = selected_by(ledger, selectors)
+    chosen = sorted({digest for digests in by_selecting.values() for digest in digests})
     times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]
-    lacking = [digest for digest, _ in lacking_images(ledger, chosen)]
-    plan.lacking, plan.any_result = marks_of(lacking), len(lacking) < len(chosen)
+    plan.lacking = marks_of(lacking_parts(ledger, chosen))
+    plan.answered = frozenset(how for how, digests in by_selecting.items() if answered_parts(ledger, digests))
     for digest, image_digest in selected_manifests(ledger, chosen).items():
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)

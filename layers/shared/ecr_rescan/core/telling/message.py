@@ -18,6 +18,7 @@ from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire
+from ecr_rescan.core.telling.ascii import readable_ascii
 from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
 from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text
@@ -35,12 +36,19 @@ _OCCURRENCES = 20
 _TAGS = 10
 _REPOSITORIES = 50
 _NAME = 128
+_SUBJECT_NAME = 60
 _STATES = 20
 
 
 def name_of(configuration: ScanConfiguration) -> str:
-    """What a configuration is called in a message: its description, else its repositories."""
-    return clean(configuration.description or ", ".join(configuration.repository), 60)
+    """What a configuration is called in a subject: its description, else its repositories.
+
+    As short in ASCII, in which pictures are words: what a subject says after the name must have room.
+    """
+    name = clean(configuration.description or ", ".join(configuration.repository), _SUBJECT_NAME)
+    while len(readable_ascii(name)) > _SUBJECT_NAME:
+        name = f"{name.removesuffix('…')[:-1]}…"
+    return name
 
 
 def whole_name_of(configuration: ScanConfiguration) -> str:

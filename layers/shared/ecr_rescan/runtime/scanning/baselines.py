@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.topic import Topic
-from ecr_rescan.core.changes.alerts import alerts
-from ecr_rescan.core.changes.baseline_rule import Lacking, came_late, marks_of, may_tell, remembered
+from ecr_rescan.core.changes.alerts import Alert, alerts
+from ecr_rescan.core.changes.baseline_rule import (
+    NO_RESULT_AT_ALL,
+    Lacking,
+    came_late,
+    marks_of,
+    may_be_late,
+    may_tell,
+    remembered,
+)
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.notices import BASELINE_LIMIT, Notices, Selection
 from ecr_rescan.core.changes.view import select
@@ -21,8 +29,9 @@ from ecr_rescan.core.naming import Naming, names
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.artifacts import only_images
-from ecr_rescan.core.scanning.lacking import lacking_images, why_lacking
+from ecr_rescan.core.scanning.lacking import answered_parts, lacking_images, lacking_parts, why_lacking
 from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.listing import selecting
 from ecr_rescan.core.scanning.plan import Plan
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.telling.message import Known, baseline_message
@@ -43,7 +52,8 @@ class _Baseline:
     """A baseline, or late first results, to be announced now: of which repositories, and what is open by finding.
 
     ``with_result`` and ``without``: how many of the images selected there have a result, and why the others have none;
-    ``lacking``: what to remember of those.
+    ``lacking``: what to remember of those. ``came``: of late first results, the repositories that really have some:
+    what lacked one may only have gone.
     """
 
     configuration: ScanConfiguration
@@ -56,7 +66,8 @@ class _Baseline:
     in_sight_before: set[FindingKey] = field(default_factory=set)
     with_result: int = 0
     without: Counter[str] = field(default_factory=Counter)
-    lacking: dict[str, Lacking] = field(default_factory=dict)
+    lacking: dict[str, Lacking | None] = field(default_factory=dict)
+    came: set[Place] = field(default_factory=set)
 
 
 class Baselines:
@@ -128,7 +139,8 @@ class Baselines:
         for key, held in sorted(notices.lacking.items()):
             place = Place(*parsed) if (parsed := parse_findings_key(key)) else None
             plan = self._plans.get(place) if place else None
-            if place and plan and came_late(held, plan.lacking, any_result=plan.any_result):
+            any_result = plan is not None and selecting(configuration) in plan.answered
+            if place and plan and may_be_late(held, plan.lacking, any_result=any_result):
                 places.append(place)
         if not places:
             return None
@@ -231,15 +243,22 @@ class Baselines:
         """How much is known of the images selected there, and what to remember of those without a result."""
         account = self._account(one.configuration)
         selected = select(one.configuration, only_images(ledger.images))
-        missing = [digest for digest, _ in lacking_images(ledger, selected)]
-        one.with_result += len(selected) - len(missing)
+        answered = marks_of(answered_parts(ledger, selected))
+        one.lacking[place.findings_key] = remembered(
+            marks_of(lacking_parts(ledger, selected)), any_result=bool(answered), now=whole_seconds(now)
+        )
+        if one.is_late and came_late(one.notices.lacking[place.findings_key], answered):
+            one.came.add(place)
+        if one.is_late and place not in one.came:
+            return
+        one.with_result += len(selected) - sum(1 for _ in lacking_images(ledger, selected))
         one.without += why_lacking(ledger, selected, paused=account is not None and account.paused_until is not None)
-        held = remembered(marks_of(missing), any_result=len(missing) < len(selected), now=whole_seconds(now))
-        if held is not None:
-            one.lacking[place.findings_key] = held
 
     def _tell(self, one: _Baseline, now: datetime) -> int:
         configuration = one.configuration
+        if one.is_late and not one.came:
+            self._notices.change(configuration.id, lambda fresh: _remember(fresh, one))
+            return 0
         # Of what came late there is one message after the other: each is told by the one before.
         name = f"late {to_text(one.notices.late_at or one.since)}" if one.is_late else f"baseline {to_text(one.since)}"
         claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([name], now))
@@ -247,7 +266,7 @@ class Baselines:
             return 0
         message = baseline_message(
             configuration,
-            [place.repository for place in one.places],
+            [place.repository for place in one.places if not one.is_late or place in one.came],
             Counter(severity for key, severity in one.open.items() if key not in one.in_sight_before),
             Known(one.with_result, one.without),
             self._base_url,
@@ -259,7 +278,7 @@ class Baselines:
 
         def end(fresh: Notices) -> None:
             fresh.sent(claims.mine, now)
-            fresh.lacking = _without(fresh.lacking, one.places) | one.lacking
+            _remember(fresh, one)
             if one.is_late:
                 fresh.late_at = whole_seconds(now)
                 return
@@ -276,11 +295,12 @@ def _count(one: _Baseline, document: FindingsDocument, now: datetime) -> None:
     place = Place(document.registry, document.region, document.repository)
     told = one.notices.lacking.get(place.findings_key) if one.is_late else None
     for alert in alerts(one.configuration, [document], on=now.date()):
-        if told is not None and alert.first_seen <= told.since:
+        if told is not None and alert.first_seen <= told.since and not _of_late(alert, told):
             continue
         if alert.wave is None and not alert.suppressed:
             key = (alert.vulnerability, alert.package)
             one.open[key] = max(one.open.get(key, alert.severity), alert.severity, key=lambda severity: severity.rank)
+            one.came.add(place)
     before = one.notices.selection_before
     if before is None:
         return
@@ -290,7 +310,18 @@ def _count(one: _Baseline, document: FindingsDocument, now: datetime) -> None:
         one.in_sight_before |= {(alert.vulnerability, alert.package) for alert in found if not alert.suppressed}
 
 
-def _without(lacking: Mapping[str, Lacking], places: Iterable[Place]) -> dict[str, Lacking]:
-    """What is remembered of other places."""
-    keys = {place.findings_key for place in places}
-    return {key: held for key, held in lacking.items() if key not in keys}
+def _of_late(alert: Alert, told: Lacking) -> bool:
+    """Whether all that it affects had no result when the configuration was last told, though others may have had it."""
+    if NO_RESULT_AT_ALL in told.marks:
+        return True
+    return all(
+        marks_of([manifest.digest]) <= told.marks
+        for occurrence in alert.occurrences
+        for manifest in occurrence.document.manifests_of(occurrence.mask)
+    )
+
+
+def _remember(fresh: Notices, one: _Baseline) -> None:
+    """What of the repositories has no result now; of one whose ledger can't be read, what was known before."""
+    known: dict[str, Lacking | None] = {**fresh.lacking, **one.lacking}
+    fresh.lacking = {key: held for key, held in known.items() if held is not None}
