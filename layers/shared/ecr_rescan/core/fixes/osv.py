@@ -41,7 +41,7 @@ def read_osv(distribution: Distribution, vulnerability: str, body: bytes) -> Rec
         raise SignalError(source, "sent a record that is not JSON") from error
     if not isinstance(wire, dict) or wire.get("id") != f"{distribution.prefix}{vulnerability}":
         raise SignalError(source, "sent another record than the one asked for")
-    affected = wire.get("affected") or []
+    affected = _or_empty(wire.get("affected"))
     if not isinstance(affected, list) or len(affected) > _MOST_AFFECTED:
         raise SignalError(source, "sent a record with another form of what is affected")
     packages: _Spans = {}
@@ -93,7 +93,7 @@ def _take(distribution: Distribution, entry: object, packages: _Spans, binaries:
         raise _malformed(distribution)
     name, ecosystem = entry["package"].get("name"), entry["package"].get("ecosystem")
     specific = entry.get("ecosystem_specific") or {}
-    ranges = entry.get("ranges") or []
+    ranges = _or_empty(entry.get("ranges"))
     if not _is_text(name) or not isinstance(ecosystem, str):
         raise _malformed(distribution)
     if not isinstance(specific, dict) or not isinstance(ranges, list):
@@ -149,6 +149,10 @@ def _binaries(wire: object) -> Iterator[tuple[str, str]]:
         if "binary_name" in one:
             pairs = [(one["binary_name"], one.get("binary_version"))]
         yield from ((name, version) for name, version in pairs if _is_text(name) and _is_text(version))
+
+
+def _or_empty(value: object) -> object:
+    return [] if value is None else value
 
 
 def _is_text(value: object) -> bool:

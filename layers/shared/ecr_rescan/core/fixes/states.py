@@ -115,6 +115,8 @@ def _in_release(
         paid = _by_spans(distribution, f"{number}{PRO}", installed, releases)
         if paid is not None and paid.fixable:
             return Fix(FixState.EXTENDED, paid.version, since=paid.since)
+        if paid is not None and paid.state is FixState.UNKNOWN:
+            return paid
         # Where there is no entry of its own, the release is past its free support, or the package never had any.
         own = own or paid
     if own is None:
@@ -156,13 +158,16 @@ def _contains(distribution: Distribution, span: Span, installed: str) -> bool | 
 def _newer(
     distribution: Distribution, number: str, installed: str, releases: Mapping[str, tuple[Span, ...]]
 ) -> Fix | None:
-    """The nearest newer release with a fix that everybody gets."""
+    """The nearest newer release with a fix that everybody gets; None where there is none."""
     for release in sorted(releases, key=release_order):
         if release.endswith(PRO) or release_order(release) <= release_order(number):
             continue
         fixed = [span for span in releases[release] if span.fixed and span.fixed != "0"]
         if fixed and len(fixed) == len(releases[release]):
             highest = max(fixed, key=lambda span: distribution.order(span.fixed) or ())
+            if not below(distribution.order, installed, highest.fixed):
+                # A package of the newer release in the older one: whether it is affected, nobody says.
+                return _REACHED
             return Fix(FixState.NEWER, highest.fixed, f"{distribution.name} {release}", since=highest.fixed_at)
     return None
 
