@@ -9,17 +9,22 @@ SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/python -m samcli
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
 TRANSLATED := .aws-sam/translated.json
 
+# With `user = true` in its configuration, pip refuses to install into an environment.
+export PIP_USER := 0
+
 # The development environment holds all that `make run` needs.
 RUN_READY := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check browser screenshots fuzz openapi format build emulated e2e audit lock clean
+.PHONY: help run cli test bench check browser screenshots fuzz openapi format build emulated e2e audit lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(RUN_READY) ## Run the whole service here, against an embedded AWS (API_PORT AWS_PORT SAMPLES CLOCK_SPEED TICK_SECONDS SCAN_SECONDS)
+run: $(RUN_READY) $(VENV)/bin/ecr-rescan ## Run the whole service here, against an embedded AWS (API_PORT AWS_PORT SAMPLES CLOCK_SPEED TICK_SECONDS SCAN_SECONDS)
 	@exec $(PY) -m local
+
+cli: $(RUN_READY) $(VENV)/bin/ecr-rescan ## Put the command ecr-rescan into .venv/bin
 
 test: $(VENV)/.dev ## Run the tests (T=path to choose, ARGS= for pytest)
 	@$(PY) -m pytest -n 2 $(ARGS) $(T)
@@ -37,7 +42,7 @@ check: $(VENV)/.dev $(SAM_VENV)/.sam ## Check format, lint, types, template, tes
 bench: $(VENV)/.dev build $(if $(filter Linux,$(shell uname -s)),emulated) ## Measure speed, memory, calls and cost beside references and targets (ten minutes; leave the machine alone)
 	@PYTHONPATH=layers/shared $(PY) -m benchmarks
 
-simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS OUTAGE)
+simulate: $(VENV)/.dev ## Simulate days of scanning, with faults (DAYS IMAGES REPOSITORIES PUSHES SEEDS SEED FAULTS OUTAGE TRIES)
 	@PYTHONPATH=layers/shared $(PY) -m simulation
 
 browser: $(VENV)/.dev ## Try the dashboard in a real browser (needs Chromium)
@@ -87,7 +92,7 @@ lock: $(VENV)/.python ## Resolve the requirement locks anew
 
 clean: ## Remove everything that was made here, environments included
 	rm -rf $(VENV) $(SAM_VENV) $(FUZZ_VENV) $(E2E_VENV) $(CHECKOV_VENV) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions layers local tests -name __pycache__ -prune -exec rm -rf {} +
+	find cli functions layers local tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Unpacked, a function and its layer may take 250 MB; what is larger than this is not needed.
 define bounded
@@ -120,6 +125,12 @@ endef
 $(VENV)/.python $(SAM_VENV)/.python $(FUZZ_VENV)/.python $(CHECKOV_VENV)/.python:
 	@$(call find_python,$(@D))
 	@touch $@
+
+# The command of this checkout: what is changed here is what runs.
+$(VENV)/bin/ecr-rescan: Makefile | $(VENV)/.python
+	@printf '#!%s\nimport sys\n\nsys.path[:0] = ["%s", "%s/layers/shared"]\nfrom cli.main import run\n\nrun()\n' \
+		"$(abspath $(PY))" "$(CURDIR)" "$(CURDIR)" > $@
+	@chmod +x $@
 
 $(VENV)/.run: requirements/run.txt | $(VENV)/.python
 	$(call install,requirements/run.txt)

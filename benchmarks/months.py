@@ -65,7 +65,8 @@ def count(images: int, repositories: int, pushes: int = 1) -> Counted:
         mock.patch("simulation.world.PAGE", 1000),
         redirect_stdout(StringIO()),
     ):
-        world = World(Size(days=2, images=images, repositories=repositories, pushes=pushes, faults=False), 1)
+        size = Size(days=2, images=images, repositories=repositories, pushes=pushes, faults=False, habits=frozenset())
+        world = World(size, 1)
         marks: list[_Mark] = []
         for day in (1, 2):
             moment = START + timedelta(days=day) - timedelta(seconds=1)

@@ -121,6 +121,50 @@ def dashboard(warm: int = 5) -> Figures:
     return _page("api-get-dashboard-id.json", warm)
 
 
+def vulnerabilities(warm: int = 5) -> Figures:
+    """A page of the list of what is open."""
+    return _page("api-get-vulnerabilities.json", warm)
+
+
+def gate(image: str, warm: int = 40) -> Figures:
+    """The gate about one image, in turn with bare reads of the objects that it needs: get, gunzip, ``json.loads``."""
+    import gzip
+
+    import boto3
+
+    from ecr_rescan.core import keys
+    from ecr_rescan.core.gate.question import parse_image
+    from functions.summary.app import lambda_handler
+
+    at_noon()
+    named = parse_image(image)
+    assert named is not None
+    place = named.registry or "", named.region or "", named.repository
+    needed = (keys.config_key(CONFIG_ID), keys.images_key(*place), keys.findings_key(*place))
+    s3, bucket = boto3.client("s3"), os.environ["BUCKET_NAME"]
+
+    def read() -> float:
+        began = time.perf_counter()
+        for key in needed:
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+        return time.perf_counter() - began
+
+    event = asked("api-get-gate.json", os.environ["BENCH_TOKEN"])
+    event["queryStringParameters"] = {"image": image}
+
+    def ask() -> float:
+        began = time.perf_counter()
+        _expect(answer := lambda_handler(event, context()), 200)
+        assert '"verdict": "unknown"' not in answer["body"], answer["body"]
+        return time.perf_counter() - began
+
+    ask(), read(), calls()
+    figures: Figures = {"warm": [ask() for _ in range(warm)]}
+    figures["calls_warm"] = _each(calls(), warm)
+    return figures | {"reads": [read() for _ in range(warm)]}
+
+
 def _page(event: str, warm: int) -> Figures:
     calls()
     from functions.summary.app import lambda_handler
@@ -304,6 +348,8 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
         feed,
         summary,
         dashboard,
+        vulnerabilities,
+        gate,
         tick,
         bare_reads,
         feed_of_one,

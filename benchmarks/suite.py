@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -126,10 +127,27 @@ def _at_full_size(aws: run.Aws) -> Iterator[Row]:
         seconds = _milliseconds(_all(pages, "warm"))
         yield Row(f"{name}, 10,000 images: warm", "ms", seconds, at_most=at_most_warm, calls=calls["calls_warm"])
         yield Row(f"{name}, 10,000 images: peak memory", "MB", _all(pages, "peak_mb"))
+    yield from _lists_and_gate(aws, feeds)
     ticks = _several(aws, "tick")
     aws.restore()
     yield Row("tick with nothing due, 10,000 images: warm", "s", _all(ticks, "warm"), calls=ticks[0]["calls_warm"])
     yield Row("tick with nothing due: peak memory", "MB", _all(ticks, "peak_mb"))
+
+
+def _lists_and_gate(aws: run.Aws, feeds: Sequence[dict[str, Any]]) -> Iterator[Row]:
+    """A page of the list beside the warm feed over the same documents, and the gate beside the reads that it needs."""
+    lists = _several(aws, "vulnerabilities")
+    name, calls = "list of vulnerabilities, 10,000 images: a page, warm", lists[0]["calls_warm"]
+    yield Row(name, "s", _all(lists, "warm"), "warm feed", _all(feeds, "warm"), 1.2, relative=True, calls=calls)
+    asked = [aws.run("gate", world.image_name(0, 0)) for _ in range(RUNS)]
+    slow = _milliseconds([_ninety_fifth(one["warm"]) for one in asked])
+    reads = _milliseconds([_ninety_fifth(one["reads"]) for one in asked])
+    calls = asked[0]["calls_warm"]
+    yield Row("gate, 10,000 images: p95, warm", "ms", slow, "bare reads", reads, 1.5, relative=True, calls=calls)
+
+
+def _ninety_fifth(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
 
 
 def _recording(images: int) -> Iterator[Row]:

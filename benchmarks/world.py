@@ -70,6 +70,11 @@ def repository_name(number: int) -> str:
     return f"team-{number % 8}/service-{number}"
 
 
+def image_name(number: int, place: int) -> str:
+    """One of a repository's images, in full."""
+    return f"{REGISTRY}.dkr.ecr.{REGION}.amazonaws.com/{repository_name(number)}:1.{place}"
+
+
 def configuration(repository: str = "team-*") -> ScanConfiguration:
     """A configuration of everything, or of one repository."""
     body = {"region": REGION, "registry": REGISTRY, "repository": repository, "description": "All services"}

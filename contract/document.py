@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from contract import gate, vulnerabilities
 from contract.paths import paths
-from contract.schemas import schemas
+from contract.schemas import PROBLEM, schemas
 from local.functions import PROJECT
 
 FILE = PROJECT / "functions" / "summary" / "openapi.json"
@@ -24,7 +25,7 @@ def to_text() -> str:
         },
         "paths": paths(),
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas() | {"Verdict": gate.verdict(), "Vulnerabilities": vulnerabilities.listing(PROBLEM)},
             "securitySchemes": {
                 "sigv4": {
                     "type": "apiKey",

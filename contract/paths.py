@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from contract.schemas import UUID, Schema, listed, ref, text
+from contract import gate, vulnerabilities
+from contract.schemas import UUID, Schema, listed, ref, text, whole
 from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.summary import COVERAGE
+from ecr_rescan.core.tokens import TOKEN_NAME
+from ecr_rescan.core.vulnerabilities import ids
 from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
@@ -34,7 +37,7 @@ _MEANINGS = {
     "503": "The record can't be reached, or nothing is recorded yet.",
     "504": "API Gateway: the function took too long.",
 }
-_EVERYWHERE = ("403", "429", "500", "503", "504")
+_EVERYWHERE = ("400", "403", "429", "500", "503", "504")
 _OF_GATEWAY = ("403", "429", "504")
 
 
@@ -47,8 +50,13 @@ def paths() -> dict[str, dict[str, Operation]]:
         "/configs/{id}/tokens/{name}": {"delete": _revoke([_ID, _NAME])},
         "/dashboard/tokens": _tokens("DashboardToken", "/dashboard/tokens"),
         "/dashboard/tokens/{name}": {"delete": _revoke([_NAME])},
+        "/gate/tokens": _tokens("GateToken", "/gate/tokens"),
+        "/gate/tokens/{name}": {"delete": _revoke([_NAME])},
+        "/gate": {"get": _gate(IAM, _parameter("token", text(), "On one machine, where nobody checks signatures."))},
+        "/gate/ci": {"get": _gate(TOKEN)},
         "/summary": {"get": _summary("Every configuration, added up", [])},
         "/summary/{id}": {"get": _summary("One configuration, added up", [_ID], "404")},
+        "/vulnerabilities": {"get": _vulnerabilities()},
         "/vulnerabilities/{id}": {"get": _where()},
         "/openapi.json": {"get": _contract()},
         "/metrics": {"get": _metrics()},
@@ -63,7 +71,7 @@ def _parameter(name: str, schema: Schema, description: str, where: str = "query"
 
 
 _ID = _parameter("id", text(pattern=UUID), "The configuration's id.", "path", required=True)
-_NAME = _parameter("name", text(pattern="^[a-z0-9][a-z0-9-]{0,31}$"), "The token's name.", "path", required=True)
+_NAME = _parameter("name", text(pattern=f"^{TOKEN_NAME.pattern}$"), "The token's name.", "path", required=True)
 _DRY_RUN = _parameter(
     "dry_run", text(enum=["true", "false"]), "Answer what it would do, from what is recorded, and store nothing."
 )
@@ -184,16 +192,41 @@ def _summary(title: str, parameters: list[Schema], *more: str) -> Operation:
     return _operation(title, {"200": _answer("What is recorded.", content, _NEXT)}, ("400", "406", *more), asked)
 
 
+def _vulnerabilities() -> Operation:
+    content = _json(ref("Vulnerabilities")) | {summary.TEXT: {"schema": text()}, summary.CSV: {"schema": text()}}
+    limit = _LIMIT | {"maximum": summary.MOST_ROWS, "default": summary.DEFAULT_ROWS}
+    asked = [
+        *(_parameter(*parameter) for parameter in vulnerabilities.parameters()),
+        _parameter("format", text(enum=list(summary.FORMATS)), "Wins over Accept."),
+        _parameter("limit", limit, "Rows on a page, at most; a page also ends before 5 MB."),
+        _AFTER,
+    ]
+    found = _answer("The rows, and what they rest on.", content, _NEXT)
+    return _operation("What is open?", {"200": found}, ("400", "404", "406"), asked)
+
+
 def _where() -> Operation:
     limit = _LIMIT | {"maximum": pages.LARGEST_PAGE, "default": summary.LIMITS[JSON]}
-    named = text(minLength=1, maxLength=summary.LONGEST_VULNERABILITY, pattern="^[!-.0-~][ -.0-~]*$")
+    named = text(minLength=1, maxLength=ids.LONGEST, pattern=f"^{ids.PATTERN}$")
     asked = [
-        _parameter("id", named, "Such as CVE-2026-1234, in any letter case.", "path", required=True),
+        _parameter("id", named, "Such as CVE-2026-1234; any spelling of it does.", "path", required=True),
+        _parameter("format", text(enum=[*summary.WHERE_FORMATS]), "Wins over Accept."),
         _parameter("limit", limit, "Places on a page, at most."),
         _AFTER,
     ]
     found = _answer("Where it is and was; nowhere is an answer, too.", _json(ref("Whereabouts")), _NEXT)
     return _operation("Where is a vulnerability?", {"200": found}, ("400", "404", "406"), asked)
+
+
+def _gate(security: list[Schema], *more: Schema) -> Operation:
+    asked = [
+        _parameter(name, schema, description, required=required)
+        for name, schema, description, required in gate.parameters()
+    ]
+    waits = {"Retry-After": {"schema": whole(), "description": "Seconds; where waiting may change the answer."}}
+    answer = _answer("Pass, fail, or unknown with the reasons.", _json(ref("Verdict")), waits)
+    errors = ("400", "401", "404")
+    return _operation("May this image go on?", {"200": answer}, errors, [*asked, *more], security=security)
 
 
 def _contract() -> Operation:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_rescan.core import checks, configuration
+from ecr_rescan.core import configuration, shapes, tokens
 from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
-from ecr_rescan.core.summary import dry_run, where
+from ecr_rescan.core.summary import dry_run, others, where
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.recent import KINDS, WINDOWS
 from ecr_rescan.core.summary.summary import COVERAGE
@@ -59,10 +59,11 @@ def _by(names: Any, schema: Schema, **more: Any) -> Schema:
 
 
 MOMENT = text(format="date-time", examples=["2026-11-23T18:00:00Z"])
-DIGEST = text(pattern="^sha256:[0-9a-f]{64}$")
+DIGEST = text(pattern=f"^{shapes.DIGEST.pattern}$")
 ID = text(pattern=UUID)
-REGISTRY = text(pattern="^[0-9]{12}$")
-REGION = text(pattern=f"^{configuration.REGION.pattern}$".replace(r"\d", "[0-9]"), examples=["eu-west-1"])
+PROBLEM = closed({"key": text(), "problem": text()})
+REGISTRY = text(pattern=f"^{shapes.REGISTRY.pattern}$")
+REGION = text(pattern=f"^{shapes.REGION.pattern}$", examples=["eu-west-1"])
 
 
 def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
@@ -71,7 +72,9 @@ def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
 
 def _configuration() -> dict[str, Schema]:
     """The fields that a person sets."""
-    repository = text(pattern=f"^{checks.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=256)
+    repository = text(
+        pattern=f"^{shapes.REPOSITORY_PATTERN.pattern}$", minLength=1, maxLength=shapes.LONGEST_REPOSITORY
+    )
     return {
         "region": REGION,
         "registry": REGISTRY,
@@ -82,22 +85,22 @@ def _configuration() -> dict[str, Schema]:
                 listed(repository, minItems=1, maxItems=100, contains={"not": {"pattern": "^!"}}),
             ],
         },
-        "tags": nullable(_patterns(checks.TAG_PATTERN.pattern, 300, 100, 0)),
+        "tags": nullable(_patterns(shapes.TAG_PATTERN.pattern, shapes.LONGEST_TAG, 100, 0)),
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
         "notify": nullable(ref("RatedSeverity")),
         "exploited": nullable({"type": "boolean"}),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
-        "role_arn": nullable(text(pattern=f"^{configuration.ROLE_ARN.pattern}$".replace(r"\d", "[0-9]"))),
+        "role_arn": nullable(text(pattern=f"^{shapes.ROLE_ARN.pattern}$")),
         "description": nullable(text(minLength=1, maxLength=500)),
     }
 
 
 def _suppression(tags: Schema) -> dict[str, Schema]:
     return {
-        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=256),
-        "package": text(minLength=1, maxLength=256),
+        "vulnerability": text(pattern="^[^!]", minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
+        "package": text(minLength=1, maxLength=shapes.LONGEST_REPOSITORY),
         "tags": tags,
         "reason": text(minLength=1, maxLength=500),
         "until": text(format="date"),
@@ -126,8 +129,9 @@ def schemas() -> dict[str, Schema]:
     coverage = closed({"selected": whole(), **{name: whole() for name in COVERAGE}})
     changes = _by(WINDOWS, _by(KINDS, whole()))
     ages = _by(Severity, ref("Age"), optional=tuple(Severity))
-    problem = closed({"key": text(), "problem": text()})
+    problem = PROBLEM
     tagged = listed(text())
+    bounds = {"expires": nullable(text(format="date")), "addresses": listed(text())}
     return {
         "Error": closed(
             {
@@ -161,11 +165,23 @@ def schemas() -> dict[str, Schema]:
         ),
         "DryRun": closed({**answered, "warnings": listed(text()), "dry_run": ref("Preview")}),
         "Preview": _preview(),
-        "TokenToAdd": closed({"name": text(pattern="^[a-z0-9][a-z0-9-]{0,31}$")}),
-        "Token": closed({"name": text(), "created": MOMENT, "prefix": text()}),
-        "AddedFeedToken": closed({"name": text(), "created": MOMENT, "token": text(), "feed_url": text(format="uri")}),
+        "TokenToAdd": closed(
+            {
+                "name": text(pattern=f"^{tokens.TOKEN_NAME.pattern}$"),
+                "expires": nullable(text(format="date")),
+                "addresses": nullable(listed(text(minLength=1, maxLength=64), maxItems=tokens.MOST_ADDRESSES)),
+            },
+            optional=("expires", "addresses"),
+        ),
+        "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
+        "AddedFeedToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
+        ),
         "AddedDashboardToken": closed(
-            {"name": text(), "created": MOMENT, "token": text(), "dashboard_url": text(format="uri")}
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}
+        ),
+        "AddedGateToken": closed(
+            {"name": text(), "created": MOMENT, **bounds, "token": text(), "gate_url": text(format="uri")}
         ),
         "Counts": counts,
         "Coverage": coverage,
@@ -213,6 +229,7 @@ def schemas() -> dict[str, Schema]:
                     closed({**_suppression(tagged), "findings": whole()}, optional=("package", "tags", "until"))
                 ),
                 "problems": listed(text()),
+                "not_images": _not_images(),
                 "images": listed(ref("Image")),
             }
         ),
@@ -230,6 +247,7 @@ def schemas() -> dict[str, Schema]:
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
                         "coverage": ref("Coverage"),
+                        "not_images": whole(),
                     }
                 ),
                 "configurations": listed(ref("ConfigurationSummary")),
@@ -241,7 +259,34 @@ def schemas() -> dict[str, Schema]:
     }
 
 
+def _not_images() -> Schema:
+    artifact = {
+        "repository": text(),
+        "digest": DIGEST,
+        "tags": listed(text(), maxItems=others.MOST_TAGS),
+        "kind": text(),
+        "media_type": text(),
+        "pushed_at": MOMENT,
+    }
+    return closed(
+        {
+            "count": whole(),
+            "kinds": {"type": "object", "additionalProperties": whole()},
+            "first": listed(closed(artifact), maxItems=others.MOST_LISTED),
+        },
+        description="What is no image, under a selected tag or attached to one; it takes no image's place.",
+    )
+
+
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+SIGNAL: dict[str, Schema] = {
+    "exploited": {
+        "description": "null where nobody knows; false where every list was read and none names it.",
+        "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
+    },
+    "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
+    "likely": nullable({"type": "boolean"}),
+}
 
 
 def _signals() -> dict[str, Schema]:
@@ -271,7 +316,9 @@ def _signals() -> dict[str, Schema]:
 
 
 def _preview() -> Schema:
-    image = closed({"repository": text(), "digest": DIGEST, "tags": listed(text()), "pushed_at": MOMENT})
+    tagged = {"tags": listed(text(), maxItems=dry_run.MOST_TAGS), "tags_in_all": whole()}
+    image = closed({"repository": text(), "digest": DIGEST, **tagged, "pushed_at": MOMENT})
+    other = closed({**image["properties"], "kind": text()})
     number = nullable(whole())
     first = closed({"repository": text(), "selected": number, "left_out": number})
     most = dry_run.MOST_LISTED
@@ -286,8 +333,10 @@ def _preview() -> Schema:
                 {
                     "selected": number,
                     "left_out_by_newest": number,
+                    "not_images": number,
                     "first_selected": listed(image, maxItems=most),
                     "first_left_out": listed(image, maxItems=most),
+                    "first_not_images": listed(other, maxItems=most),
                 }
             ),
             "scans_a_day": number,
@@ -307,12 +356,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
             "vulnerability": text(),
             "uri": nullable(text()),
             "score": nullable(text()),
-            "exploited": {
-                "description": "null where nobody knows; false where every list was read and none names it.",
-                "anyOf": [ref("Exploited"), {"const": False}, {"type": "null"}],
-            },
-            "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
-            "likely": nullable({"type": "boolean"}),
+            **SIGNAL,
             "repositories_searched": whole(),
             "repositories_affected": whole(),
             "images_affected": whole(),

@@ -69,7 +69,9 @@ def _forget_own_configuration() -> None:
     # A profile, an endpoint or a proxy of this machine must not get between the stack and its own ports.
     for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_PORT"]:
         del os.environ[name]
-    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": HOST}
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    # Of a variable for proxies in both letter cases, the lower one counts.
+    os.environ |= {"NO_PROXY": HOST, "no_proxy": HOST}
 
 
 def _banner(settings: Settings, url: str, endpoint: str, seconds: float) -> str:

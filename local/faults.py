@@ -10,7 +10,8 @@ from typing import Any
 REFUSALS = frozenset({"throttle", "error"})
 DELAYS = frozenset({"timeout", "latency"})
 EVENT_EFFECTS = frozenset({"lose", "double", "delay"})
-EFFECTS = REFUSALS | DELAYS | EVENT_EFFECTS
+ECR_REFUSALS = REFUSALS | {"refuse"}
+EFFECTS = ECR_REFUSALS | DELAYS | EVENT_EFFECTS
 
 
 @dataclass(slots=True)
@@ -21,7 +22,8 @@ class Fault:
         service: ``s3``, ``sqs``, ``sns``, ``ecr``, ``sts``, or ``events`` for what passes through EventBridge.
         operation: the API operation (``PutObject``) or the event's detail-type, may be a glob.
         effect: ``throttle``, ``error`` (a 500), ``timeout`` (the connection hangs for ``seconds`` and breaks),
-            ``latency`` (answers after ``seconds``); of events: ``lose``, ``double``, ``delay`` (virtual ``seconds``).
+            ``latency`` (answers after ``seconds``); of ECR also
+            ``refuse`` (no policy allows it); of events: ``lose``, ``double``, ``delay`` (virtual ``seconds``).
         seconds: see ``effect``.
         times: how often it happens before it is over; None for always.
     """
@@ -36,6 +38,8 @@ class Fault:
         if self.effect not in EFFECTS:
             raise ValueError(f"effect: {self.effect!r} is none of {', '.join(sorted(EFFECTS))}")
         if (self.effect in EVENT_EFFECTS) != (self.service == "events"):
+            raise ValueError(f"effect: {self.effect!r} does not apply to {self.service!r}")
+        if self.effect == "refuse" and self.service != "ecr":
             raise ValueError(f"effect: {self.effect!r} does not apply to {self.service!r}")
 
 

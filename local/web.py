@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,22 @@ class Response:
     aborts: bool = False
 
 
+_STRANGER = Response(403, [("Content-Type", "text/plain")], b"Only this machine's own names are answered to.\n")
+_OWN_NAME = re.compile(r"(?:127\.0\.0\.1|(?:[a-z0-9.-]+\.)?localhost)(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+
+
+def is_from_here(request: Request) -> bool:
+    """Whether a request is this machine's own, and not a web page's in a browser on it.
+
+    A page's host may be made to resolve to 127.0.0.1 (DNS rebinding), but its name stays in ``Host``; what it sends to
+    us by our own name has the page's in ``Origin``. Names under localhost, such as a bucket's, are nobody else's.
+    """
+    host, origin = request.header("Host"), request.header("Origin")
+    if host is None or not _OWN_NAME.fullmatch(host):
+        return False
+    return origin is None or _OWN_NAME.fullmatch(origin.partition("://")[2]) is not None
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Small answers at once: with Nagle's algorithm a keep-alive client waits 40 ms for each.
@@ -51,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             body = self._body()
             request = Request(self.command, self.path, self.headers.items(), body, self.client_address[0])
-            self._answer(self.server.handle(request))
+            self._answer(self.server.handle(request) if is_from_here(request) else _STRANGER)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from local.ecr.images import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from local.samples.images import Pushed, chart, image, multi_platform
 
 Key = tuple[str, str]
@@ -18,7 +19,8 @@ Key = tuple[str, str]
 class Build:
     """What a tag can name. ``kind``: image, index, chart or scratch. ``packages``: name → version.
 
-    ``parts``: for an index, everything pushed before it; ``platforms``: digests of its scannable manifests.
+    ``parts``: for an index, everything pushed before it; ``platforms``: digests of its scannable manifests, and
+    ``members``, where they are builds of their own, those by digest.
     """
 
     kind: str
@@ -27,6 +29,7 @@ class Build:
     packages: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[Pushed, ...] = ()
     platforms: tuple[str, ...] = ()
+    members: Mapping[str, Build] = field(default_factory=dict)
 
     @property
     def manifests(self) -> tuple[str, ...]:
@@ -48,6 +51,44 @@ def build(kind: str, name: str, tag: str, packages: Mapping[str, int]) -> Build:
     else:
         pushed = image(name, tag)
     return Build(kind, pushed, pushed.digest, packages, tuple(parts), platforms)
+
+
+def index_of(name: str, tag: str, images: Sequence[Build]) -> Build:
+    """An index over builds that may be elsewhere, too; ``name`` makes its digest."""
+    descriptors = [
+        {
+            "mediaType": DOCKER_MANIFEST,
+            "digest": one.digest,
+            "size": 1024,
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        for one, architecture in zip(images, ("amd64", "arm64", "riscv64"), strict=False)
+    ]
+    manifest = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors, "annotations": {"name": name}}
+    pushed = Pushed(json.dumps(manifest), tag)
+    parts = tuple(replace(one.pushed, tag=None) for one in images)
+    packages = {package: version for one in images for package, version in one.packages.items()}
+    return Build(
+        "index",
+        pushed,
+        pushed.digest,
+        packages,
+        parts,
+        tuple(one.digest for one in images),
+        {one.digest: one for one in images},
+    )
+
+
+def signature(digest: str) -> Build:
+    """What cosign pushes beside an image: by its media types an image, which ECR fails to scan."""
+    pushed = image(
+        f"signature of {digest}",
+        f"{digest.replace(':', '-')}.sig",
+        media_type=OCI_MANIFEST,
+        config=OCI_CONFIG,
+        layer="application/vnd.dev.cosign.simplesigning.v1+json",
+    )
+    return Build("scratch", pushed, pushed.digest)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
@@ -56,7 +56,12 @@ class EcrClient:
         scan_type: Callable[[], str],
         *,
         page: int = PAGE,
+        others: Mapping[str, Registry] | None = None,
+        refuses: Callable[[str], bool] = lambda registry: False,
     ) -> None:
+        """``others``: registries whose policy lets this account in. ``refuses``: whether a start is called invalid."""
+        self._others = others or {}
+        self._refuses = refuses
         self._gate = gate
         self._registry = registry
         self._log = log
@@ -73,20 +78,28 @@ class EcrClient:
     def get_registry_scanning_configuration(self) -> dict[str, Any]:
         """GetRegistryScanningConfiguration, which the engine leaves to moto."""
         answer = {"scanningConfiguration": {"scanType": self._scan_type(), "rules": []}}
-        return self._through("GetRegistryScanningConfiguration", {}, lambda: answer)
+        return self._through("GetRegistryScanningConfiguration", {}, self._registry, lambda: answer)
 
     def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        if parameters.get("registryId", self._registry.account) != self._registry.account:
+        registry = self._others.get(parameters.get("registryId", ""), self._registry)
+        of_repositories = registry is self._registry or "repositoryName" in parameters
+        if parameters.get("registryId", registry.account) != registry.account or not of_repositories:
             raise _error(operation, "AccessDeniedException", "not authorized", 400)
         if operation in _PAGED:
             parameters = parameters | {"maxResults": min(parameters.get("maxResults", 100), self._page)}
-        return self._through(operation, parameters, lambda: self._registry.call(operation, parameters))
+        refusal = None
+        if operation == "StartImageScan" and self._refuses(registry.account):
+            refusal = EcrError("ValidationException", "This feature is disabled")
+        return self._through(operation, parameters, registry, lambda: registry.call(operation, parameters, refusal))
 
-    def _through(self, operation: str, parameters: dict[str, Any], do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _through(
+        self, operation: str, parameters: dict[str, Any], registry: Registry, do: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
         repository = parameters.get("repositoryName", "")
+        digest = (parameters.get("imageId") or {}).get("imageDigest", "")
         outcome = "died"
         try:
-            trouble = self._gate.enter("ecr", operation, self._registry.account, repository)
+            trouble = self._gate.enter("ecr", operation, registry.account, repository, digest)
             outcome = "ok"
             if trouble is not None and not trouble.done:
                 outcome = trouble.kind
@@ -104,17 +117,37 @@ class EcrClient:
             outcome = "died"
             raise
         finally:
+            self._gate.answer(outcome)
             self._log(
                 Sent(
                     self._gate.clock.now(),
                     operation,
-                    self._registry.account,
+                    registry.account,
                     repository,
-                    (parameters.get("imageId") or {}).get("imageDigest", ""),
+                    digest,
                     outcome,
-                    self._gate.workers[-1].number if self._gate.workers else 0,
+                    self._gate.worker.number if self._gate.worker else 0,
                 )
             )
+
+
+class SilentClient:
+    """A client of a Region that does not answer within the read timeout of ``scan_wiring``, 10 seconds."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.meta = SimpleNamespace(
+            service_model=SimpleNamespace(operation_model=lambda name: SimpleNamespace(input_shape=_MEMBERS))
+        )
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        def call(**_: object) -> dict[str, Any]:
+            self._gate.enter("ecr", name, "silent")
+            if self._gate.turns is not None:
+                self._gate.turns.sleep(10)
+            raise _lost()
+
+        return call
 
 
 def _trouble(operation: str, trouble: Trouble) -> Exception:

@@ -10,7 +10,7 @@ from unittest import mock
 
 _MODULES = (
     "ecr_rescan.adapters.documents",
-    "ecr_rescan.runtime.scanning.tick",
+    "ecr_rescan.runtime.scanning.turns",
     "ecr_rescan.runtime.scanning.recorder",
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from simulation.gate import Gate, Trouble
+from simulation.plan import ROLE_REFUSED
 
 VISIBILITY = timedelta(minutes=6)
 RECEIVES = 8
@@ -49,18 +50,17 @@ class Queue:
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
         """GetQueueAttributes: how many messages wait."""
         _raise(self._gate.enter("sqs", "GetQueueAttributes"), "GetQueueAttributes")
-        now = self._gate.clock.now()
-        return {"Attributes": {"ApproximateNumberOfMessages": str(sum(at <= now for at, _, _ in self._visible))}}
+        return {"Attributes": {"ApproximateNumberOfMessages": str(self.backlog)}}
 
     def put(self, body: str, at: datetime) -> None:
         """A message arrives."""
         self._sent += 1
         self._again(Waiting(f"m{self._sent}", body), at)
 
-    def receive(self) -> list[Waiting]:
+    def receive(self, most: int = BATCH) -> list[Waiting]:
         """Up to a batch of what is visible, invisible from now on."""
         now, batch = self._gate.clock.now(), list[Waiting]()
-        while self._visible and self._visible[0][0] <= now and len(batch) < BATCH:
+        while self._visible and self._visible[0][0] <= now and len(batch) < most:
             message = heapq.heappop(self._visible)[2]
             message.receives += 1
             batch.append(message)
@@ -82,8 +82,13 @@ class Queue:
     @property
     def is_full(self) -> bool:
         """Whether a whole batch is visible: then nothing waits for the window."""
+        return len(self._visible) >= BATCH and self.backlog >= BATCH
+
+    @property
+    def backlog(self) -> int:
+        """How many messages are visible."""
         now = self._gate.clock.now()
-        return len(self._visible) >= BATCH and sum(at <= now for at, _, _ in self._visible) >= BATCH
+        return sum(at <= now for at, _, _ in self._visible)
 
     def _again(self, message: Waiting, at: datetime) -> None:
         self._sent += 1
@@ -111,7 +116,7 @@ class Topic:
         """Publish."""
         trouble = self.gate.enter("sns", "Publish")
         if trouble is None or trouble.done:
-            worker = self.gate.workers[-1].number if self.gate.workers else 0
+            worker = self.gate.worker.number if self.gate.worker else 0
             body = json.loads(json.loads(Message)["default"])
             self.published.append(Published(self.gate.clock.now(), body, worker, trouble is not None))
         _raise(trouble, "Publish")
@@ -129,7 +134,7 @@ class TokenService:
         """AssumeRole: an hour's session, whose key names the account."""
         account = RoleArn.split(":")[4]
         trouble = self.gate.enter("sts", "AssumeRole", account)
-        if trouble is not None or ExternalId != "simulated":
+        if trouble is not None or ExternalId != "simulated" or RoleArn == ROLE_REFUSED:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "AssumeRole")
         return {
             "Credentials": {

@@ -12,6 +12,12 @@ from simulation.gate import START, Trouble
 OWN, OWN_REGION = "111122223333", "us-east-1"
 OTHER, OTHER_REGION = "444455556666", "eu-west-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/ecr-rescan-reader"
+ROLE_REFUSED = f"arn:aws:iam::{OTHER}:role/another"
+"""A role that is allowed, and can't be assumed; it comes first in the alphabet."""
+THIRD = "777788889999"
+"""A registry in the own Region that is reached by its policy alone."""
+SILENT_REGION = "af-south-1"
+"""A Region that answers nothing within the time; it comes first in the alphabet."""
 
 CALM_START = timedelta(hours=30)
 """Nothing goes wrong, and nothing is published, before everything has been scanned once."""
@@ -19,11 +25,36 @@ CALM_END = timedelta(hours=30)
 """Nothing goes wrong for so long before the end, so that the record can be compared with the truth."""
 
 
+FAULTS = (
+    "troubled calls",
+    "sleeping schedule",
+    "spent quota",
+    "enhanced scanning",
+    "no events",
+    "lost events",
+    "late events",
+    "doubled events",
+    "deaths",
+    "restarts",
+    "second ticks",
+    "pauses",
+    "crowds",
+    "split batches",
+)
+"""The kinds of things that go wrong, or at an inconvenient time."""
+APART = frozenset({"pauses", "crowds", "split batches"})
+"""What brings workers together: without them, two are rarely at work in a repository."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """How large a run is. ``pushes``: per repository and day. ``faults``: whether anything goes wrong at random.
 
+    ``habits``: those of ``people.HABITS`` that people have; None: as the seed draws them.
+    ``quiet``: whether a day follows in which nobody does anything.
     ``outage``: hours for which ECR answers nothing, from a day after the beginning on, when nearly all images are due.
+    ``without``: the kinds of faults, of ``FAULTS``, that do not happen. ``pauses``: the only ones that are made, by
+    (worker, call); None: all that are drawn.
     """
 
     days: int = 7
@@ -33,11 +64,25 @@ class Size:
     faults: bool = True
     outage: float = 0.0
     from_completion: bool = False
+    habits: frozenset[str] | None = None
+    quiet: bool = True
+    without: frozenset[str] = frozenset()
+    pauses: frozenset[tuple[int, int]] | None = None
+
+    @property
+    def pace(self) -> float:
+        """How much rarer than usual everything is that happens at random: a year has no more of it than a fortnight."""
+        return min(1.0, 14 / self.days)
 
     @property
     def end(self) -> datetime:
         """When the run is over."""
         return START + timedelta(days=self.days)
+
+    def has(self, fault: str) -> bool:
+        """Whether this kind of fault happens."""
+        assert fault in FAULTS
+        return self.faults and fault not in self.without
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +175,10 @@ def draw(size: Size, seed: int, repositories: list[str]) -> Troubles:
         return start, min(end, start + timedelta(minutes=chance.uniform(least, most)))
 
     def several(rate: float) -> range:
-        return range(int(rate * days + chance.random()))
+        return range(int(rate * size.pace * days + chance.random()))
 
-    add = troubles.episodes.append
+    drawn: list[Episode] = []
+    add = drawn.append
     for _ in several(1):
         add(Episode("throttle", *window(2, 20), "ecr", chance.uniform(0.2, 0.95)))
     for _ in several(0.7):
@@ -151,8 +197,14 @@ def draw(size: Size, seed: int, repositories: list[str]) -> Troubles:
         add(Episode("denied", *window(60, 300), "ecr", 1.0, OWN, chance.choice(repositories)))
     for _ in several(0.2):
         add(Episode("error", *window(60, 240), "ecr"))
-    troubles.asleep = [window(60, 300) for _ in several(0.2)]
-    troubles.quota = [window(120, 600) for _ in several(0.2)]
-    troubles.deaf = [window(60, 600) for _ in several(0.3)]
-    troubles.enhanced = [window(360, 1800) for _ in several(0.12)]
+    asleep = [window(60, 300) for _ in several(0.2)]
+    quota = [window(120, 600) for _ in several(0.2)]
+    deaf = [window(60, 600) for _ in several(0.3)]
+    enhanced = [window(360, 1800) for _ in several(0.12)]
+    # All is drawn first: what is left out changes nothing of the rest.
+    troubles.episodes += drawn if size.has("troubled calls") else []
+    troubles.asleep = asleep if size.has("sleeping schedule") else []
+    troubles.quota = quota if size.has("spent quota") else []
+    troubles.deaf = deaf if size.has("no events") else []
+    troubles.enhanced = enhanced if size.has("enhanced scanning") else []
     return troubles

@@ -129,6 +129,9 @@ def _check_changes(world: World) -> list[Broken]:
             spare[what] += message.lost or message.worker in died
             inspected[what] += within(hidden, message.at)
     for wish in world.truth.wishes:
+        if wish.edited:
+            # The script says what such a one must show at each moment, and not what was news to it.
+            continue
         if wish.newest is not None:
             # Whether what an image left behind counts until its successor has a result, this truth can't tell.
             continue

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
-from simulation.gate import START
+from simulation.backwards import Backwards
+from simulation.gate import START, Call
+from simulation.oracle import Oracle
 from simulation.plan import Size
+from simulation.quiet import check_quiet
 from simulation.record import check_record
 from simulation.scans import Broken, ScanFigures, check_scans
-from simulation.truth import Scanned, Tagged
+from simulation.timeline import timeline
 from simulation.world import World
 
-_TRACE = 40
 _LARGE = 5000
 """Images from which a run takes so long that it tells how far it is."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. ``ecr`` and ``s3``: calls by operation. ``trace``: the story of the first broken promise."""
+    """What a run came to.
+
+    ``ecr`` and ``s3``: calls by operation. ``habits``: those that people had. ``pauses``: those of workers, as
+    (worker, call), in which something else happened. ``story``: all calls, where they were kept. ``timeline``: the
+    story of the first broken promise.
+    """
 
     seed: int
     scans: ScanFigures
@@ -30,8 +37,11 @@ class Outcome:
     messages: int
     deaths: int
     dead_letters: int
+    habits: frozenset[str] = frozenset()
+    pauses: list[tuple[int, int]] = field(default_factory=list)
+    story: list[Call] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
-    trace: list[str] = field(default_factory=list)
+    timeline: list[str] = field(default_factory=list)
 
     @property
     def calls_per_image_day(self) -> float:
@@ -55,53 +65,45 @@ class Outcome:
         )
 
 
-def simulate(size: Size, seed: int) -> Outcome:
-    """One run."""
+def simulate(size: Size, seed: int, *, until_broken: str = "") -> Outcome:
+    """One run.
+
+    Args:
+        size: what it is drawn from, with the seed.
+        seed: the same one gives the same run.
+        until_broken: an invariant. The run keeps its calls for the timeline; where the invariant is one that shows at
+            once, it ends with the hour in which it is broken.
+    """
     world = World(size, seed)
+    watch, oracle = Backwards(world), Oracle(world)
+    world.after = oracle.check
+    if until_broken:
+        world.gate.story = []
+        world.is_over = lambda: any(one.invariant == until_broken for one in (*watch.broken, *oracle.broken))
     if size.images >= _LARGE:
         for day in range(1, size.days + 1):
             world.scene.at(START + timedelta(days=day), partial(print, f"seed {seed}: day {day} is over", flush=True))
     world.run()
-    broken, scans = check_scans(world)
-    broken += check_record(world)
+    calls, messages = Counter(world.gate.calls), len(world.topic.published)
+    scans, broken = ScanFigures(), list[Broken]()
+    if not world.is_over():
+        by_scans, scans = check_scans(world)
+        broken += [*by_scans, *check_record(world)]
+        broken += check_quiet(world) if size.quiet else []
+    broken += [*watch.broken, *oracle.broken]
     broken.sort(key=lambda one: one.at)
-    calls = world.gate.calls
+    first = next((one for one in broken if until_broken in ("", one.invariant)), None)
     return Outcome(
         seed=seed,
         scans=scans,
         ecr=Counter({operation: number for (service, operation), number in calls.items() if service == "ecr"}),
         s3=Counter({operation: number for (service, operation), number in calls.items() if service == "s3"}),
-        messages=len(world.topic.published),
+        messages=messages,
         deaths=sum(worker.died for worker in world.workers),
         dead_letters=len(world.queue.dead),
+        habits=world.habits,
+        pauses=world.gate.pauses,
+        story=world.gate.story or [],
         broken=broken,
-        trace=_trace(world, broken[0]) if broken else [],
+        timeline=timeline(world, first) if first else [],
     )
-
-
-def _trace(world: World, broken: Broken) -> list[str]:
-    """What happened around a broken promise: calls, scans and tags of its image, or of its repository."""
-    begin, end = broken.at - timedelta(hours=26), broken.at + timedelta(hours=2)
-    lines: list[tuple[datetime, str]] = []
-    for sent in world.sent:
-        about = sent.digest == broken.digest if broken.digest else sent.repository == broken.repository
-        if about and begin <= sent.at <= end:
-            lines.append((sent.at, f"call {sent.operation} {sent.digest[:19]} {sent.outcome}, worker {sent.worker}"))
-    for place, history in world.truth.histories.items():
-        for step in history.steps:
-            if place[1] != broken.repository or not begin <= step.at <= end:
-                continue
-            if isinstance(step, Scanned) and broken.digest in ("", step.digest):
-                ended = "failed" if step.found is None else "complete"
-                lines.append((step.at, f"scan of {step.digest[:19]} ended, {ended}"))
-            elif isinstance(step, Tagged) and not broken.digest:
-                lines.append((step.at, f"tags: {', '.join(sorted(step.tags))[:80]}"))
-    lines += [
-        (episode.begin, f"trouble until {episode.end:%d %H:%M}: {episode.service} {episode.kind}")
-        for episode in world.troubles.episodes
-    ]
-    lines += [(worker.began, f"worker {worker.number} died") for worker in world.workers if worker.died]
-    ordered = sorted(line for line in lines if begin <= line[0] <= end)[-_TRACE:]
-    return [f"{broken.at:%d %H:%M:%S} {broken.invariant}: {broken.what} ({broken.repository} {broken.digest})"] + [
-        f"  {at:%d %H:%M:%S} {text}" for at, text in ordered
-    ]

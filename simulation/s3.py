@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,23 +35,43 @@ class Stored:
     etag: str
     modified: datetime
 
+    @property
+    def document(self) -> bytes:
+        """The body as it was before it was stored: large ones are compressed."""
+        return gzip.decompress(self.body) if self.body.startswith(b"\x1f\x8b") else self.body
+
 
 class Bucket:
-    """A boto3 S3 client, as far as the service uses one; there is one bucket."""
+    """A boto3 S3 client, as far as the service uses one; there is one bucket.
+
+    ``written``: told of each change of a key, with what was there and what is.
+    """
 
     def __init__(self, gate: Gate, *, keys_per_page: int = KEYS_PER_PAGE) -> None:
         self._gate = gate
         self._keys_per_page = keys_per_page
         self._keys: list[str] = []
         self.objects: dict[str, Stored] = {}
+        self.written: Callable[[str, Stored | None, Stored | None], None] = lambda *_: None
+
+    @property
+    def page_size(self) -> int:
+        """How many keys a listing answers at once."""
+        return self._keys_per_page
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         """GetObject."""
-        self._fail(self._gate.enter("s3", "GetObject"), "GetObject")
+        self._fail(self._gate.enter("s3", "GetObject", about=Key), "GetObject")
         found = self.objects.get(Key)
         if found is None:
-            raise _error("GetObject", "NoSuchKey")
-        return {"Body": io.BytesIO(found.body), "ETag": found.etag, "LastModified": found.modified}
+            raise self._refused("GetObject", "NoSuchKey")
+        self._gate.answer(found.etag)
+        return {
+            "Body": io.BytesIO(found.body),
+            "ContentLength": len(found.body),
+            "ETag": found.etag,
+            "LastModified": found.modified,
+        }
 
     def put_object(
         self,
@@ -63,7 +84,7 @@ class Bucket:
         **_: str,
     ) -> dict[str, Any]:
         """PutObject."""
-        trouble = self._gate.enter("s3", "PutObject")
+        trouble = self._gate.enter("s3", "PutObject", about=Key)
         if trouble is not None and trouble.kind in ("conflict", "race") and (IfMatch or IfNoneMatch):
             # Another conditional write was under way, or somebody wrote, and wrote back, in between.
             raise _error(
@@ -73,9 +94,13 @@ class Bucket:
             self._fail(trouble, "PutObject")
         self._check("PutObject", Key, IfMatch, IfNoneMatch)
         etag = f'"{hashlib.md5(Body, usedforsecurity=False).hexdigest()}"'
-        if Key not in self.objects:
+        before = self.objects.get(Key)
+        if before is None:
             insort(self._keys, Key)
         self.objects[Key] = Stored(Body, etag, self._gate.clock.now())
+        if trouble is None:
+            self._gate.answer(f"wrote {etag}", IfMatch or "")
+        self.written(Key, before, self.objects[Key])
         if trouble is not None and trouble.kind == "retried" and (IfMatch or IfNoneMatch):
             # The reply was lost, and botocore tried again by itself: the write meets itself.
             raise _error("PutObject", "PreconditionFailed", retries=1)
@@ -84,10 +109,12 @@ class Bucket:
 
     def delete_object(self, *, Bucket: str, Key: str, IfMatch: str | None = None) -> dict[str, Any]:
         """DeleteObject."""
-        self._fail(self._gate.enter("s3", "DeleteObject"), "DeleteObject")
+        self._fail(self._gate.enter("s3", "DeleteObject", about=Key), "DeleteObject")
         self._check("DeleteObject", Key, IfMatch, None)
-        if self.objects.pop(Key, None) is not None:
+        before = self.objects.pop(Key, None)
+        if before is not None:
             del self._keys[bisect_left(self._keys, Key)]
+        self.written(Key, before, None)
         return {}
 
     def get_paginator(self, operation: str) -> Bucket:
@@ -99,7 +126,7 @@ class Bucket:
         """The pages of ListObjectsV2."""
         last = ""
         while True:
-            self._fail(self._gate.enter("s3", "ListObjectsV2"), "ListObjectsV2")
+            self._fail(self._gate.enter("s3", "ListObjectsV2", about=Prefix), "ListObjectsV2")
             begin = bisect_left(self._keys, max(Prefix, last + "\0"))
             keys = [key for key in self._keys[begin : begin + self._keys_per_page] if key.startswith(Prefix)]
             yield {
@@ -116,11 +143,15 @@ class Bucket:
     def _check(self, operation: str, key: str, if_match: str | None, if_none_match: str | None) -> None:
         found = self.objects.get(key)
         if if_match is not None and found is None:
-            raise _error(operation, "NoSuchKey")
+            raise self._refused(operation, "NoSuchKey", if_match)
         if if_match is not None and found is not None and found.etag != if_match:
-            raise _error(operation, "PreconditionFailed")
+            raise self._refused(operation, "PreconditionFailed", if_match)
         if if_none_match is not None and found is not None:
-            raise _error(operation, "PreconditionFailed")
+            raise self._refused(operation, "PreconditionFailed")
+
+    def _refused(self, operation: str, code: str, version: str = "") -> ClientError:
+        self._gate.answer(code, version)
+        return _error(operation, code)
 
     @staticmethod
     def _fail(trouble: Trouble | None, operation: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulation.gate import START
-from simulation.plan import OWN
+from simulation.plan import OWN, THIRD
 from simulation.truth import Place, Scanned, Tagged, Truth
 from simulation.world import World
 
@@ -77,7 +77,11 @@ def spans(truth: Truth, end: datetime) -> Iterator[Span]:
         wishes = [wish for wish in truth.wishes if wish.names(place)]
         running: dict[str, Span] = {}
         changes = [step for step in history.steps if isinstance(step, Tagged)]
-        times = sorted({max(step.at, START) for step in changes} | {wish.since for wish in wishes})
+        times = sorted(
+            {max(step.at, START) for step in changes}
+            | {wish.since for wish in wishes}
+            | {wish.until for wish in wishes if wish.until}
+        )
         position, tags = 0, {}
         for moment in [*times, end]:
             while position < len(changes) and changes[position].at <= moment:
@@ -85,7 +89,7 @@ def spans(truth: Truth, end: datetime) -> Iterator[Span]:
                 position += 1
             chosen: dict[str, str] = {}
             for wish in wishes:
-                if wish.since <= moment < end:
+                if wish.stands(moment) and moment < end:
                     for digest in wish.slots(tags, history.pushed).values():
                         chosen.update(dict.fromkeys(_scannable(truth, digest), digest))
             for digest in [digest for digest in running if digest not in chosen]:
@@ -99,7 +103,9 @@ def spans(truth: Truth, end: datetime) -> Iterator[Span]:
 
 def _scannable(truth: Truth, digest: str) -> tuple[str, ...]:
     made = truth.builds[digest]
-    return made.manifests if made.kind in ("image", "index") else ()
+    if made.kind not in ("image", "index"):
+        return ()
+    return tuple(digest for digest in made.manifests if truth.builds[digest].kind != "scratch")
 
 
 def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
@@ -122,6 +128,9 @@ def check_scans(world: World) -> tuple[list[Broken], ScanFigures]:
         figures.images_seen += 1
         figures.steady_images += len(_days(span))
         started = accepted.get((*span.place, span.digest), [])
+        # One that hangs was begun by its push.
+        if (on_push := world.scene.scans_on_push.get((span.place, span.digest))) is not None:
+            started = sorted([*started, on_push])
         for due, done in _deadlines(world, span, scans.get((span.place, span.digest), []), started, excuses):
             if done <= due:
                 continue
@@ -281,6 +290,8 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
                 broken.append(Broken("no wasted call", "the spent quota was tried again", sent.at, *image))
             twice = again
             probed = sent.at
+            continue
+        if sent.outcome == "ValidationException" and sent.registry == THIRD:
             continue
         if sent.outcome == "ValidationException" and any(
             begin <= sent.at <= end for begin, end in world.troubles.enhanced

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, cast
@@ -15,10 +15,10 @@ from local.ecr.registry import Registry
 from local.ecr.scanning import BASIC, ENHANCED, ScanRules
 from simulation.content import Build, Knowledge, basic_findings, enhanced_findings
 from simulation.gate import VirtualClock
-from simulation.plan import OTHER, OTHER_REGION, OWN, OWN_REGION, Size, Troubles, within
+from simulation.plan import OTHER, OTHER_REGION, OWN, OWN_REGION, THIRD, Size, Troubles, within
 from simulation.truth import RANK, History, Place, Scanned, Tagged, Truth
 
-REGIONS = {OWN: OWN_REGION, OTHER: OTHER_REGION}
+REGIONS = {OWN: OWN_REGION, OTHER: OTHER_REGION, THIRD: OWN_REGION}
 QUOTA = 100_000
 
 
@@ -30,9 +30,13 @@ class _Rules:
         self._slow = size.faults
         self._quota = quota
         self.from_completion = size.from_completion
+        self.hanging = timedelta()
 
     @property
     def scan_seconds(self) -> float:
+        if self.hanging:
+            hanging, self.hanging = self.hanging, timedelta()
+            return hanging.total_seconds()
         if self._slow and self._chance.random() < 0.003:
             return self._chance.uniform(600, 3000)
         return self._chance.uniform(15, 75)
@@ -51,18 +55,22 @@ class Scene:
         self.knowledge = Knowledge()
         self.troubles = Troubles(Random(seed))
         self.foreign_scans: dict[tuple[Place, str], list[datetime]] = {}
+        self.deleted: dict[Place, datetime] = {}
+        self.scans_on_push: dict[tuple[Place, str], datetime] = {}
         self.archivals: dict[tuple[Place, str], list[tuple[datetime, bool]]] = {}
         self._emit = emit
         self._scan_type = BASIC
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._steps = 0
-        quotas = {OWN: self._quota, OTHER: lambda: QUOTA}
+        self.refusing: set[str] = set()
+        quotas = {OWN: self._quota, OTHER: lambda: QUOTA, THIRD: lambda: QUOTA}
+        self._rules = {account: _Rules(Random(f"scans {seed} {account}"), size, quotas[account]) for account in REGIONS}
         self.registries = {
             account: Registry(
                 account,
                 region,
                 clock,
-                rules=cast(ScanRules, _Rules(Random(f"scans {seed} {account}"), size, quotas[account])),
+                rules=cast(ScanRules, self._rules[account]),
                 emit=self._emitted,
                 calls=CallLog(keep=1),
             )
@@ -79,6 +87,11 @@ class Scene:
         self._steps += 1
         heapq.heappush(self._agenda, (moment, self._steps, action))
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next step on the agenda is due."""
+        return self._agenda[0][0] if self._agenda else None
+
     def play(self, until: datetime) -> None:
         """Do everything on the agenda, in its order."""
         while self._agenda and self._agenda[0][0] <= until:
@@ -94,20 +107,53 @@ class Scene:
     def delete_repository(self, place: Place) -> None:
         """Somebody deletes a repository; ECR sends no event."""
         self.registries[place[0]].delete_repository(place[1])
+        self.deleted[place] = self.now
         self.truth.histories[place].steps.append(Tagged(self.now, {}, gone=True))
 
     def push(self, place: Place, tag: str, made: Build) -> None:
         """Somebody pushes."""
         self.truth.builds[made.digest] = made
         for manifest in made.manifests:
-            self.truth.builds.setdefault(manifest, Build("part", made.pushed, manifest, made.packages))
+            part = made.members.get(manifest) or Build("part", made.pushed, manifest, made.packages)
+            self.truth.builds.setdefault(manifest, part)
             self.post(place, manifest)
-        for part in (*made.parts, made.pushed):
-            tagged = {"imageTag": part.tag} if part.tag else {}
-            self._call(place, "PutImage", imageManifest=part.manifest, **tagged)
+        there = self.registries[place[0]].repositories[place[1]].images
+        for pushed in (*(part for part in made.parts if part.digest not in there), made.pushed):
+            tagged = {"imageTag": pushed.tag} if pushed.tag else {}
+            self._call(place, "PutImage", imageManifest=pushed.manifest, **tagged)
+            scan = there[pushed.digest].scans.get(BASIC)
+            if scan is not None and scan.started_at == self.now:
+                self.scans_on_push[place, pushed.digest] = self.now
         self.truth.histories[place].pushed[made.digest] = self.now
         self._tags_changed(place)
         self._settle_later(place[0])
+
+    def retag(self, place: Place, tag: str, digest: str) -> None:
+        """Somebody gives an image that is there one more tag, or moves one to it."""
+        manifest = self.truth.builds[digest].pushed.manifest
+        self._call(place, "PutImage", imageManifest=manifest, imageTag=tag)
+        self._tags_changed(place)
+        scan = self.registries[place[0]].repositories[place[1]].images[digest].scans.get(BASIC)
+        if scan is not None and scan.started_at == self.now:
+            # Where it is scanned on push, it is so again.
+            self.foreign_scans.setdefault((place, digest), []).append(self.now)
+            self._settle_later(place[0])
+
+    def hang(self, registry: str, time: timedelta) -> None:
+        """The next scan that starts in a registry takes so long."""
+        self._rules[registry].hanging = time
+
+    def refuse_once(self, registry: str) -> None:
+        """The next start of a scan in a registry is answered with ValidationException."""
+        self.refusing.add(registry)
+
+    def delete_many(self, place: Place, tags: Sequence[str]) -> None:
+        """A lifecycle policy deletes what these tags name, all at once."""
+        there = self.tags(place)
+        for tag in tags:
+            if tag in there:
+                self._call(place, "BatchDeleteImage", imageIds=[{"imageTag": tag}])
+        self._tags_changed(place)
 
     def delete(self, place: Place, tag: str) -> None:
         """Somebody deletes a tag, and with its last one the image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -27,7 +27,11 @@ class Stage(Protocol):
     def create_repository(self, place: Place, *, scan_on_push: bool) -> None: ...
     def delete_repository(self, place: Place) -> None: ...
     def push(self, place: Place, tag: str, made: Build) -> None: ...
+    def retag(self, place: Place, tag: str, digest: str) -> None: ...
     def delete(self, place: Place, tag: str) -> None: ...
+    def delete_many(self, place: Place, tags: Sequence[str]) -> None: ...
+    def hang(self, registry: str, time: timedelta) -> None: ...
+    def refuse_once(self, registry: str) -> None: ...
     def archive(self, place: Place, digest: str, *, archived: bool) -> None: ...
     def scan(self, place: Place, digest: str) -> None: ...
     def post(self, place: Place, digest: str, *, fails: bool = False) -> None: ...
@@ -72,7 +76,7 @@ class Script:
         days = (end - begin) / timedelta(days=1)
 
         def several(rate: float, action: Callable[[], None]) -> None:
-            for _ in range(int(rate * max(days, 0) + self._chance.random())):
+            for _ in range(int(rate * self._size.pace * max(days, 0) + self._chance.random())):
                 self._stage.at(begin + self._chance.random() * (end - begin), action)
 
         several(4, self._publish)
@@ -109,8 +113,12 @@ class Script:
             self._stage.at(self._stage.now + wait, lambda: self._push(place))
 
     def _push(self, place: Place) -> None:
+        self.push(place)
+        self._plan_push(place)
+
+    def push(self, place: Place) -> None:
         """A tag moves to a rebuilt image, now and then with a package of its own; or a tag is added for another."""
-        if place not in self._repositories:
+        if place not in self._repositories or self._stage.now >= self._size.end:
             return
         tags = sorted(self._stage.tags(place))
         drawn = self._chance.random()
@@ -125,7 +133,6 @@ class Script:
                 extra = f"extra-{self._vulnerabilities}"
                 self._new_vulnerability(extra, "HIGH")
             self._rebuild(place, tag, extra)
-        self._plan_push(place)
 
     def _new_vulnerability(self, package: str, severity: str) -> Vulnerability:
         self._vulnerabilities += 1

@@ -23,7 +23,11 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A configuration, as its author means it."""
+    """A configuration, as its author means it, from ``since`` until its next edit.
+
+    ``severity``: the least that it shows. ``ignore``: globs of vulnerabilities that it hides. ``edited``: it has, or
+    had, other forms: its messages are not judged by the end of the run.
+    """
 
     id: str
     registry: str
@@ -32,6 +36,20 @@ class Wish:
     newest: int | None
     notify: str
     since: datetime
+    severity: str | None = None
+    ignore: tuple[str, ...] = ()
+    edited: bool = False
+    until: datetime | None = None
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it is in force."""
+        return self.since <= now and (self.until is None or now < self.until)
+
+    def wants(self, key: Key, severity: str) -> bool:
+        """Whether it shows a finding."""
+        if self.severity is not None and RANK[severity] < RANK[self.severity]:
+            return False
+        return not any(fnmatchcase(key[0], pattern) for pattern in self.ignore)
 
     def names(self, place: Place) -> bool:
         """Whether it is about a repository."""
@@ -150,7 +168,12 @@ class Truth:
         if last is None:
             return set()
         pushed = self.histories[place].pushed
-        chosen = {tag for wish in self.wishes if wish.names(place) for tag in wish.slots(last.tags, pushed)}
+        chosen = {
+            tag
+            for wish in self.wishes
+            if wish.stands(moment) and wish.names(place)
+            for tag in wish.slots(last.tags, pushed)
+        }
         return {key for tag in chosen for key in last.findings[tag]}
 
 

@@ -31,6 +31,9 @@ def event(
     path_before: str = "/v1",
     domain: str = DOMAIN,
     slash: bool = False,
+    address: str = "",
+    principal: str = "",
+    request_id: str = "b7efc553-45ee-4e8e-b756-037e6e64d031",
 ) -> dict[str, Any]:
     """A proxy event; ``path_before`` is the stage, or the base path of a custom ``domain``."""
     path = resource.format(**(parameters or {})) + ("/" if slash else "")
@@ -50,7 +53,8 @@ def event(
             "resourcePath": resource,
             "stage": "v1",
             "domainName": domain,
-            "requestId": "b7efc553-45ee-4e8e-b756-037e6e64d031",
+            "identity": {"sourceIp": address, "userArn": principal} if address else {},
+            "requestId": request_id,
         },
         "body": body,
         "isBase64Encoded": base64_encoded,

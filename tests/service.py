@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,8 @@ from moto.sns.models import sns_backends
 
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.notices import Notices
-from ecr_rescan.core.keys import findings_key, images_key, notices_key
+from ecr_rescan.core.keys import account_key, findings_key, images_key, notices_key
+from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.runtime import clock as service_clock
 from ecr_rescan.runtime import wiring
@@ -34,6 +36,7 @@ from functions.summary.app import lambda_handler as summary_handler
 from local.bus import EventBus
 from local.clock import Clock
 from local.ecr.moto_ecr import FaithfulEcr
+from local.ecr.registry import Registry
 from local.ecr.scanning import ScanRules
 from local.faults import Faults
 from local.samples.images import Pushed, image
@@ -72,8 +75,9 @@ class Service:
             Template(PROJECT / "template.yaml", "https://sqs.us-east-1.amazonaws.com", {"SignalsFrom": signals})
         )
         self.seconds_left = 240.0
+        self.forwarded: set[tuple[str, str]] = set()
         self._bus = EventBus(self.wiring.rules, self.clock, self._send, self.faults)
-        self.fake = FaithfulEcr(self.clock, rules=rules, emit=self._bus.put, faults=self.faults)
+        self.fake = FaithfulEcr(self.clock, rules=rules, emit=self._emitted, faults=self.faults)
 
     def build(self) -> None:
         """Create what the template names, and start cold."""
@@ -171,11 +175,28 @@ class Service:
         """What the registry holds."""
         return [item["repositoryName"] for item in self.ecr.describe_repositories()["repositories"]]
 
-    def post(self, repository: str, image_id: str, findings: Sequence[dict[str, Any]] | None, **more: Any) -> None:
+    def put_into(self, registry: Registry, repository: str, tag: str) -> str:
+        """Push a plain image into another account or Region, which sends us no events; its digest."""
+        pushed = image(f"{repository}:{tag}", tag)
+        if repository not in registry.repositories:
+            registry.create_repository(repository)
+        params = {"repositoryName": repository, "imageManifest": pushed.manifest, "imageTag": pushed.tag}
+        digest: str = registry.call("PutImage", params)["image"]["imageId"]["imageDigest"]
+        return digest
+
+    def post(
+        self,
+        repository: str,
+        image_id: str,
+        findings: Sequence[dict[str, Any]] | None,
+        *,
+        registry: Registry | None = None,
+        **more: Any,
+    ) -> None:
         """What the next scan of an image (tag or digest) finds; None for a scan that fails."""
         name = "imageDigest" if image_id.startswith("sha256:") else "imageTag"
         status = {"status": "FAILED" if findings is None else "COMPLETE", "description": "as posted"}
-        self.fake.registry().post(
+        (registry or self.fake.registry()).post(
             {
                 "registryId": ACCOUNT,
                 "repositoryName": repository,
@@ -188,7 +209,7 @@ class Service:
 
     def add(self, repository: str | list[str], **fields: Any) -> dict[str, Any]:
         """POST /configs."""
-        body = {"region": REGION, "registry": ACCOUNT, "repository": repository, **fields}
+        body: dict[str, Any] = {"region": REGION, "registry": ACCOUNT, "repository": repository, **fields}
         reply = self.api(config_handler, "POST", "/configs", body=body)
         assert reply.status == 201, reply.body
         added: dict[str, Any] = reply.json()
@@ -205,7 +226,7 @@ class Service:
     ) -> Reply:
         """A request to one of the functions."""
         text = None if body is None else json.dumps(body)
-        return answer(handler, event(method, resource, body=text, **more))
+        return answer(handler, event(method, resource, body=text, request_id=str(uuid.uuid4()), **more))
 
     def summary(self) -> dict[str, Any]:
         """GET /summary."""
@@ -242,10 +263,15 @@ class Service:
         """How many starts ECR refused."""
         return sum(call.outcome != "ok" for call in self.fake.calls.of("StartImageScan"))
 
-    def ledger(self, repository: str) -> Ledger:
+    def ledger(self, repository: str, registry: str = ACCOUNT, region: str = REGION) -> Ledger:
         """The image ledger of a repository."""
-        key = images_key(ACCOUNT, REGION, repository)
+        key = images_key(registry, region, repository)
         return Ledger.from_json(key, self.read(key))
+
+    def account(self) -> Account:
+        """What is known of the registry."""
+        key = account_key(ACCOUNT, REGION)
+        return Account.from_json(key, self.read(key))
 
     def findings(self, repository: str) -> FindingsDocument:
         """The findings document of a repository."""
@@ -284,6 +310,11 @@ class Service:
             aws_request_id="7d9c2f4e-0000-4000-8000-000000000000",
             get_remaining_time_in_millis=lambda: int(self.seconds_left * 1000),
         )
+
+    def _emitted(self, event: dict[str, Any]) -> None:
+        # EventBridge has the events of its own account and Region, and what others forward.
+        if (event["account"], event["region"]) in {(ACCOUNT, REGION), *self.forwarded}:
+            self._bus.put(event)
 
     def _send(self, queue: str, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body)

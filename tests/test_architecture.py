@@ -25,12 +25,14 @@ MAY_NOT_IMPORT = {
 }
 # Within core: what was found and changed, what is scanned when, and what people see of both.
 ROOMS_ABOVE = {
-    "ecr_rescan.core.signals": {"changes", "scanning", "telling", "summary", "dashboard"},
-    "ecr_rescan.core.changes": {"scanning", "telling", "summary", "dashboard"},
-    "ecr_rescan.core.scanning": {"telling", "summary", "dashboard"},
-    "ecr_rescan.core.telling": {"scanning", "summary", "dashboard"},
-    "ecr_rescan.core.summary": {"telling", "dashboard"},
+    "ecr_rescan.core.signals": {"changes", "scanning", "telling", "summary", "dashboard", "gate", "vulnerabilities"},
+    "ecr_rescan.core.changes": {"scanning", "telling", "summary", "dashboard", "gate", "vulnerabilities"},
+    "ecr_rescan.core.scanning": {"telling", "summary", "dashboard", "gate", "vulnerabilities"},
+    "ecr_rescan.core.telling": {"scanning", "summary", "dashboard", "gate", "vulnerabilities"},
+    "ecr_rescan.core.summary": {"telling", "dashboard", "gate", "vulnerabilities"},
     "ecr_rescan.core.dashboard": {"telling"},
+    "ecr_rescan.core.gate": {"telling", "dashboard", "vulnerabilities"},
+    "ecr_rescan.core.vulnerabilities": {"telling", "dashboard", "gate"},
     "ecr_rescan.runtime.scanning": {"serving"},
     "ecr_rescan.runtime.serving": {"scanning"},
 }

@@ -119,6 +119,31 @@ def test_a_summary_makes_the_same_calls_over_any_number_of_images(path: str) -> 
     assert set(many) <= S3
 
 
+def test_the_gate_makes_the_same_calls_over_any_number_of_images_and_repositories() -> None:
+    """Cold: the configurations, and the two documents of one repository; warm: three listings. ECR is never called."""
+
+    def ask(running: Service) -> Counter[str]:
+        query = {"image": "team/app:v1", "compared_to": "v0"}
+        return counted(lambda: running.api(summary_handler, "GET", "/gate", query=query))
+
+    def cold(running: Service, added: dict[str, Any]) -> Counter[str]:
+        running.restart()
+        return ask(running)
+
+    def beside_others(running: Service, added: dict[str, Any]) -> Counter[str]:
+        for number in range(4):
+            running.push(f"team/other-{number}", "1")
+        running.add("team/other-*")
+        running.cycle(2)
+        ask(running)
+        return ask(running)
+
+    few, many = at_both_sizes(cold)
+    assert few == many == Counter(ListObjectsV2=3, GetObject=3)
+    few, many = at_both_sizes(beside_others)
+    assert few == many == Counter(ListObjectsV2=3)
+
+
 def test_a_feed_makes_the_same_calls_over_any_number_of_images_and_four_where_it_is_unchanged() -> None:
     """Cold: the configuration, its tokens, signals, one listing, one document; 304 without the document."""
 

@@ -48,6 +48,20 @@ def test_every_route_and_method_is_in_it() -> None:
     assert told == registered
 
 
+def test_every_query_parameter_is_in_it() -> None:
+    """And no other is taken: whatever else stands in a query is refused."""
+    told = {
+        f"{method.upper()} {path}": {
+            *(parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"),
+            *(["token"] if {"token": []} in operation["security"] else ()),
+        }
+        for path, each in DOCUMENT["paths"].items()
+        for method, operation in each.items()
+    }
+    taken = {name: set(query) for app in (config_app, summary_app, findings_app) for name, query in app.queries.items()}
+    assert {name: query for name, query in told.items() if query} == taken
+
+
 def test_every_schema_is_one_and_is_used() -> None:
     """No reference leads nowhere, and none is missing."""
     text = json.dumps(DOCUMENT)
@@ -98,6 +112,8 @@ def test_answers_are_as_it_says(running: Service) -> None:
     assert config("GET", "/configs/{id}/tokens", **asked) == 200
     assert config("POST", "/dashboard/tokens", body={"name": "a"}) == 201
     assert config("GET", "/dashboard/tokens") == 200
+    assert config("POST", "/gate/tokens", body={"name": "a"}) == 201
+    assert config("GET", "/gate/tokens") == 200
 
     def summary(resource: str, **more: Any) -> dict[str, Any]:
         reply = running.api(summary_handler, "GET", resource, **more)
@@ -108,10 +124,16 @@ def test_answers_are_as_it_says(running: Service) -> None:
     assert summary("/summary")["totals"]["images"] == 3
     assert summary("/summary/{id}", **asked)["totals"]["counts"]["HIGH"] == 1
     assert summary("/vulnerabilities/{id}", parameters={"id": "CVE-2026-1"})["repositories_affected"] == 2
+    assert [row["images"] for row in summary("/vulnerabilities")["vulnerabilities"]] == [2]
+    for image, verdict in (("team/app:1", "fail"), ("team/app:0", "pass"), ("team/app:9", "unknown")):
+        assert summary("/gate", query={"image": image})["verdict"] == verdict
+    assert summary("/gate", query={"image": "x"})["error"]["code"] == "InvalidRequest"
+    assert summary("/gate/ci")["error"]["code"] == "Unauthorized"
     for repository in ("team/app", "team/web"):
         running.post(repository, "1", [])
     running.days(1.2)
     assert len(summary("/vulnerabilities/{id}", parameters={"id": "CVE-2026-1"})["past"]) == 2
+    assert summary("/vulnerabilities", query={"state": "all"})["vulnerabilities"][0]["close_reason"] == "withdrawn"
     assert summary("/summary", query={"format": "x"})["error"]["code"] == "InvalidRequest"
     assert summary("/dashboard")["error"]["code"] == "Unauthorized"
     assert summary("/metrics")["error"]["code"] == "Unauthorized"

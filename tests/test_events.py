@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from moto.events.models import EventPattern
 
 from local.translate import translate
 
-EVENTS = {path.stem: path for path in sorted((Path(__file__).parent.parent / "events").glob("*.json"))}
+ROOT = Path(__file__).parent.parent
+EVENTS = {path.stem: path for path in sorted((ROOT / "events").glob("*.json"))}
 REQUESTS = [name for name in EVENTS if name.startswith("api-")]
 BATCHES = [name for name in EVENTS if name.startswith("sqs-")]
 
@@ -24,8 +26,13 @@ API = {
     "/configs/{id}/tokens/{name}": {"DELETE"},
     "/dashboard/tokens": {"GET", "POST"},
     "/dashboard/tokens/{name}": {"DELETE"},
+    "/gate/tokens": {"GET", "POST"},
+    "/gate/tokens/{name}": {"DELETE"},
+    "/gate": {"GET"},
+    "/gate/ci": {"GET"},
     "/summary": {"GET"},
     "/summary/{id}": {"GET"},
+    "/vulnerabilities": {"GET"},
     "/vulnerabilities/{id}": {"GET"},
     "/openapi.json": {"GET"},
     "/findings/{id}": {"GET", "HEAD"},
@@ -42,6 +49,12 @@ BROUGHT_BY = {
     "sqs-push-index": "ImageActionRule",
     "sqs-delete": "ImageActionRule",
     "sqs-archive": "ImageActionRule",
+    "sqs-restore": "ImageActionRule",
+    "sqs-replication": "ImageActionRule",
+    "sqs-replication-backfill": "ImageActionRule",
+    "sqs-pull-through-cache": "ImageActionRule",
+    "sqs-pull-through-cache-refresh": "ImageActionRule",
+    "sqs-creation-template": "ImageActionRule",
     "sqs-ask": None,
 }
 
@@ -130,7 +143,8 @@ def test_a_batch_has_the_shape_of_sqs(name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "kind", "detail"),
     [
-        ("aws.ecr", "ECR Pull Through Cache Action", {"sync-status": "SUCCESS"}),
+        ("aws.ecr", "ECR Pull Through Cache Action", {"sync-status": "FAILED"}),
+        ("aws.ecr", "ECR Replication Action", {"result": "SUCCESS"}),
         ("aws.ecr", "ECR Image Action", {"action-type": "PULL"}),
         ("aws.ecr", "ECR Referrer Action", {"action-type": "UPDATE_STORAGE_CLASS"}),
         ("aws.inspector2", "Inspector2 Finding", {"severity": "HIGH"}),
@@ -146,6 +160,14 @@ def test_early_material_s_name_of_the_scan_event_is_taken_too(rules: dict[str, E
     """The rule also matches the name that ECR's early material gave the event."""
     event = {"source": "aws.ecr", "detail-type": "ECR Image Scan Status Notification", "detail": {}}
     assert rules["ScanCompleteRule"].matches_event(event)
+
+
+def test_the_forwarding_example_forwards_what_the_rules_take(resources: dict[str, Any]) -> None:
+    """What another Region or account is told to send on is what this stack hears, no less and no more."""
+    (example,) = re.findall(r"'({\"source\".*})'", (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8"))
+    taken = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Events::Rule"]
+    heard = {kind for rule in taken for kind in rule.get("EventPattern", {}).get("detail-type", [])}
+    assert set(json.loads(example)["detail-type"]) == heard - {"ECR Image Scan Status Notification"}
 
 
 def test_the_schedule_s_event_is_eventbridge_s_own() -> None:

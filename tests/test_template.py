@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -18,8 +19,12 @@ SIGNED_ROUTES = {
     "/configs/{id}/tokens/{name}": "Config",
     "/dashboard/tokens": "Config",
     "/dashboard/tokens/{name}": "Config",
+    "/gate/tokens": "Config",
+    "/gate/tokens/{name}": "Config",
+    "/gate": "Summary",
     "/summary": "Summary",
     "/summary/{id}": "Summary",
+    "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
     "/openapi.json": "Summary",
 }
@@ -27,6 +32,7 @@ TOKEN_ROUTES = {
     "/dashboard": "Summary",
     "/dashboard/{id}": "Summary",
     "/metrics": "Summary",
+    "/gate/ci": "Summary",
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"
@@ -51,6 +57,7 @@ MAY_TOUCH = {
         "s3:ListBucket": {"Bucket"},
         "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
+        "s3:DeleteObject": START_SCAN_WRITES - keys("history/*", "signals/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
         "ecr:DescribeImages": {REPOSITORIES},
         "ecr:BatchGetImage": {REPOSITORIES},
@@ -84,7 +91,7 @@ EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
 }
 ENVIRONMENT = {
-    "Config": EVERYWHERE | {"ALLOWED_ROLES"},
+    "Config": EVERYWHERE | {"ALLOWED_ROLES", "AUDIT_COPIES"},
     "StartScan": EVERYWHERE
     | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "SIGNALS_FROM", "EPSS_LIKELY"},
     "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS"},
@@ -285,6 +292,41 @@ def test_a_function_gets_its_environment(resources: dict[str, Any], name: str) -
     assert set(resources[f"{name}Function"]["Properties"]["Environment"]["Variables"]) == ENVIRONMENT[name]
 
 
+def test_copies_of_the_trail_can_be_created_and_nothing_else(resources: dict[str, Any]) -> None:
+    """Where a parameter asks for them; a write without If-None-Match would replace what is there."""
+    role = resources["ConfigRole"]["Properties"]
+    (more,) = [each for each in statements(role, "CopiesAudit") if each not in statements(role)]
+    assert (more["Effect"], more["Action"], named(more["Resource"])) == ("Allow", "s3:PutObject", *keys("audit/*"))
+    assert more["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    for name in FUNCTIONS:
+        granted = statements(resources[f"{name}Role"]["Properties"], "CopiesAudit")
+        assert [each for each in granted if "audit" in json.dumps(each)] == ([more] if name == "Config" else [])
+
+
+def test_the_api_s_policy_opens_the_token_routes_alone(resources: dict[str, Any]) -> None:
+    """What it allowed of a signed route, every principal of the account could call without a permission of its own."""
+    allow, *limits = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-policy"]["Statement"]
+    assert (allow["Effect"], allow["Principal"]) == ("Allow", "*")
+    an_id = "0b0e7e4a-9c3e-4e6e-8b1f-0a1b2c3d4e5f"
+    for path in SIGNED_ROUTES | TOKEN_ROUTES:
+        asked = path.replace("{id}", an_id).replace("{name}", "some-name-of-a-token")
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+            opened = any(fnmatchcase(f"execute-api:/v1/{method}{asked}", one) for one in allow["Resource"])
+            assert opened is (path in TOKEN_ROUTES and method in ("GET", "HEAD")), (method, path)
+    conditions = {limit["Fn::If"][0]: limit["Fn::If"][1] for limit in limits}
+    assert all(limit["Fn::If"][2] == {"Ref": "AWS::NoValue"} for limit in limits)
+    assert {(one["Effect"], one["Resource"]) for one in conditions.values()} == {("Deny", "execute-api:/*")}
+    assert list(conditions["LimitsAddresses"]["Condition"]) == ["NotIpAddress"]
+    assert list(conditions["LimitsVpcEndpoints"]["Condition"]) == ["StringNotEquals"]
+
+
+def test_the_api_s_own_url_can_be_turned_off(resources: dict[str, Any]) -> None:
+    """Behind a custom domain it would be a way around what stands there."""
+    assert '{"disableExecuteApiEndpoint": {"Fn::If": ["AnswersExecuteApi", false, true]}}' in json.dumps(
+        resources["Api"]["Properties"]["Body"]
+    )
+
+
 def test_no_function_takes_a_share_of_the_account_s_concurrency(resources: dict[str, Any]) -> None:
     """A new account may run ten functions at once, and a reservation must leave a hundred to the rest."""
     for function in of_type(resources, "AWS::Lambda::Function").values():
@@ -392,7 +434,7 @@ def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")}
     written = {prefix.partition("}/")[2].removesuffix("*") for prefix in CONFIG_WRITES | START_SCAN_WRITES}
-    assert expiring == written
+    assert expiring == written | {"audit/"}
     assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == {"history/"}, "no record ends by itself"
     (remains,) = [rule for rule in rules if "Prefix" not in rule]
     assert remains["ExpiredObjectDeleteMarker"] is True

@@ -12,24 +12,38 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.checks import Checks
+from ecr_rescan.core.audit import suppressions_changed
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import DocumentError, InvalidRequestError, NotFoundError, StoreError
+from ecr_rescan.core.errors import InvalidRequestError, NotFoundError, StoreError
 from ecr_rescan.core.summary import dry_run
 from ecr_rescan.core.summary.dry_run import FIRST_RESULTS_WITHIN
 from ecr_rescan.core.times import to_text
-from ecr_rescan.core.tokens import RANDOM_BYTES
+from ecr_rescan.core.tokens import RANDOM_BYTES, TokenRequest
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.api import base_url, create_api, json_response, read_flag, read_json, read_limit
+from ecr_rescan.runtime.api import (
+    base_url,
+    create_api,
+    json_response,
+    read_flag,
+    read_json,
+    read_limit,
+)
+from ecr_rescan.runtime.auditing import audit
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.serving.configs import ConfigurationService, Written, warnings
+from ecr_rescan.runtime.serving.configs import ConfigurationService, Written, fitting, warnings
 from ecr_rescan.runtime.serving.previews import read_preview
 
 DEFAULT_PAGE = 100
 _STORED = ("id", "created", "updated")
 LARGEST_PAGE = 1000
 
-app = create_api()
+app = create_api(
+    {
+        "GET /configs": ("limit", "after"),
+        "POST /configs": ("dry_run",),
+        "PUT /configs/{id}": ("dry_run",),
+    }
+)
 
 
 @app.get("/configs")
@@ -42,12 +56,14 @@ def list_configurations() -> Response[str]:
     limit = read_limit(app.current_event, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
     page = _service().page(after=after or "", limit=limit)
     if page.problems:
-        logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems])
+        logger.warning("objects that are no usable configurations", problems=[p.key for p in page.problems[:100]])
+    views = [_view(entry) for entry in page.configurations]
+    shown = views[: fitting(views)]
     headers = {}
-    if page.more:
-        following = urlencode({"limit": limit, "after": page.configurations[-1].id})
-        headers["Link"] = f'<{_base_url()}/configs?{following}>; rel="next"'
-    return json_response(HTTPStatus.OK, [_view(entry) for entry in page.configurations], headers=headers)
+    if page.more or len(shown) < len(views):
+        following = urlencode({"limit": limit, "after": page.configurations[len(shown) - 1].id})
+        headers["Link"] = f'<{base_url(app.current_event)}/configs?{following}>; rel="next"'
+    return json_response(HTTPStatus.OK, shown, headers=headers)
 
 
 @app.post("/configs")
@@ -92,6 +108,9 @@ def replace_configuration(configuration_id: str) -> Response[str]:
     )
     if written.token is not None:
         return _created(written)
+    _remember()
+    if written.etag != written.before:
+        _audit_written("configuration.change", written)
     view = _view(written.configuration) | {"warnings": _warnings(written.configuration)}
     return json_response(HTTPStatus.OK, view, headers={"ETag": written.etag})
 
@@ -99,7 +118,8 @@ def replace_configuration(configuration_id: str) -> Response[str]:
 @app.delete("/configs/<configuration_id>")
 def remove_configuration(configuration_id: str) -> Response[str]:
     """Remove a configuration; its feed is gone at once."""
-    _service().remove(_checked_id(configuration_id), if_match=_if_match())
+    before = _service().remove(_checked_id(configuration_id), if_match=_if_match())
+    audit(app.current_event, "configuration.remove", keys.config_key(configuration_id), before=before)
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -140,6 +160,24 @@ def revoke_dashboard_token(name: str) -> Response[str]:
     return _revoke_token(keys.DASHBOARD_TOKENS, name)
 
 
+@app.get("/gate/tokens")
+def list_gate_tokens() -> Response[str]:
+    """The tokens of the gate, by name."""
+    return _list_tokens(keys.GATE_TOKENS)
+
+
+@app.post("/gate/tokens")
+def add_gate_token() -> Response[str]:
+    """One more token for the gate, for builds without AWS credentials."""
+    return _add_token(keys.GATE_TOKENS, "/gate/tokens", "gate_url", "/gate/ci")
+
+
+@app.delete("/gate/tokens/<name>")
+def revoke_gate_token(name: str) -> Response[str]:
+    """Revoke a token of the gate."""
+    return _revoke_token(keys.GATE_TOKENS, name)
+
+
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an API Gateway request."""
@@ -150,14 +188,12 @@ def _service() -> ConfigurationService:
     return ConfigurationService(wiring.configurations(), wiring.token_sets(), wiring.settings())
 
 
-def _base_url() -> str:
-    """The API's URL for this request, kept for the links in messages."""
-    url = base_url(app.current_event)
+def _remember() -> None:
+    """Keep the API's URL for the links in messages: by what was written, as reading must not change what others see."""
     try:
-        wiring.deployment().remember(url)
-    except (StoreError, DocumentError):
+        wiring.deployment().remember(base_url(app.current_event))
+    except StoreError:
         logger.warning("the base URL could not be stored", exc_info=True)
-    return url
 
 
 def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[str, object]:
@@ -165,16 +201,26 @@ def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[st
 
 
 def _with_token(path: str, token: str | None) -> str:
-    return f"{_base_url()}{path}" + (f"?token={token}" if token else "")
+    return f"{base_url(app.current_event)}{path}" + (f"?token={token}" if token else "")
+
+
+def _audit_written(action: str, written: Written) -> None:
+    ignored, unignored = suppressions_changed(written.previous, written.configuration)
+    subject = keys.config_key(written.configuration.id)
+    etags = {"before": written.before, "after": written.etag}
+    audit(app.current_event, action, subject, **etags, ignored=ignored, unignored=unignored)
 
 
 def _created(written: Written) -> Response[str]:
+    _audit_written("configuration.create", written)
+    _remember()
     configuration = written.configuration
     view = _view(configuration, written.token) | {
         "first_results": {"expected_by": to_text(clock.now() + FIRST_RESULTS_WITHIN)},
         "warnings": _warnings(configuration),
     }
-    headers = {"Location": f"{_base_url()}/configs/{configuration.id}", "ETag": written.etag}
+    location = f"{base_url(app.current_event)}/configs/{configuration.id}"
+    headers = {"Location": location, "ETag": written.etag}
     return json_response(HTTPStatus.CREATED, view, headers=headers)
 
 
@@ -188,35 +234,34 @@ def _previewed(configuration: ScanConfiguration) -> Response[str]:
 
 
 def _warnings(configuration: ScanConfiguration) -> list[str]:
-    return warnings(configuration, account_id=wiring.settings().account_id, today=clock.now().date())
+    return warnings(
+        configuration,
+        account_id=wiring.settings().account_id,
+        today=clock.now().date(),
+        regions=wiring.regions(),
+    )
 
 
 def _list_tokens(key: str) -> Response[str]:
-    tokens = wiring.token_sets().get(key).tokens
-    view = [{"name": kept.name, "created": to_text(kept.created), "prefix": kept.prefix} for kept in tokens]
-    return json_response(HTTPStatus.OK, view)
+    return json_response(HTTPStatus.OK, [kept.to_wire() for kept in wiring.token_sets().get(key).tokens])
 
 
 def _add_token(key: str, collection: str, url_name: str, path: str) -> Response[str]:
-    name = _token_name(read_json(app.current_event))
     now = clock.now()
-    token = wiring.token_sets().add(key, name, random_bytes=secrets.token_bytes(RANDOM_BYTES), now=now)
-    view = {"name": name, "created": to_text(now), "token": token, url_name: _with_token(path, token)}
-    return json_response(HTTPStatus.CREATED, view, headers={"Location": f"{_base_url()}{collection}/{name}"})
+    asked = TokenRequest.from_wire(read_json(app.current_event), today=now.date())
+    token = wiring.token_sets().add(key, asked, random_bytes=secrets.token_bytes(RANDOM_BYTES), now=now)
+    _remember()
+    audit(app.current_event, "token.add", key, detail=asked.name)
+    bounds = {"expires": asked.expires and asked.expires.isoformat(), "addresses": list(asked.addresses)}
+    view = {"name": asked.name, "created": to_text(now), **bounds, "token": token, url_name: _with_token(path, token)}
+    location = f"{base_url(app.current_event)}{collection}/{asked.name}"
+    return json_response(HTTPStatus.CREATED, view, headers={"Location": location})
 
 
 def _revoke_token(key: str, name: str) -> Response[str]:
     wiring.token_sets().revoke(key, name)
+    audit(app.current_event, "token.revoke", key, detail=name)
     return Response(HTTPStatus.NO_CONTENT)
-
-
-def _token_name(body: object) -> str:
-    checks = Checks(body if isinstance(body, dict) else {})
-    name = checks.text("name", longest=32, required=True)
-    checks.only(("name",))
-    if name is None or checks.faults:
-        raise InvalidRequestError("; ".join(f"{f.field}: {f.problem}" for f in checks.faults), checks.faults)
-    return name
 
 
 def _tokens_key(configuration_id: str) -> str:

@@ -15,15 +15,15 @@ from ecr_rescan.core.conditional import http_date, is_listed, is_unmodified
 from ecr_rescan.core.errors import NotFoundError, UnauthorizedError
 from ecr_rescan.core.keys import is_configuration_id
 from ecr_rescan.core.telling.feed_filters import FeedFilters
-from ecr_rescan.core.tokens import presented_token
 from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime.access import offered_token
 from ecr_rescan.runtime.api import base_url, create_api
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving.feeds import FeedService, FeedState
 
 _ATOM = "application/atom+xml; charset=utf-8"
 
-app = create_api()
+app = create_api({"GET /findings/{id}": ("token", "severity", "tag", "resolved", "exploited", "limit")})
 
 
 @app.get("/findings/<configuration_id>")
@@ -33,7 +33,7 @@ def get_feed(configuration_id: str) -> Response[str]:
         raise NotFoundError("that configuration")
     headers = app.current_event.headers
     query = app.current_event.query_string_parameters or {}
-    token = presented_token(query.get("token"), headers.get("Authorization"))
+    token = offered_token(app.current_event)
     if token is None:
         raise UnauthorizedError("This feed opens with a token of its own.")
     feeds = _feeds()

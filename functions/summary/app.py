@@ -7,7 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
@@ -15,16 +15,26 @@ from aws_lambda_powertools.logging import correlation_paths
 from ecr_rescan.core import keys
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
+from ecr_rescan.core.gate import as_json as gate_json
+from ecr_rescan.core.gate.question import PARAMETERS as GATE_PARAMETERS
+from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
+from ecr_rescan.core.summary.codes import codes_alone
 from ecr_rescan.core.summary.summary import Summary
-from ecr_rescan.core.tokens import presented_token
+from ecr_rescan.core.tokens import Presented
+from ecr_rescan.core.vulnerabilities import forms
+from ecr_rescan.core.vulnerabilities.ids import read_id
+from ecr_rescan.core.vulnerabilities.query import PARAMETERS, ListQuery
+from ecr_rescan.core.vulnerabilities.rows import SHAPES
 from ecr_rescan.runtime import clock, wiring
-from ecr_rescan.runtime.access import Access
-from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, read_limit
+from ecr_rescan.runtime.access import Access, offered_token
+from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, json_response, read_limit
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import dashboard
+from ecr_rescan.runtime.serving.gate import GateService
 from ecr_rescan.runtime.serving.summaries import SummaryService
+from ecr_rescan.runtime.serving.vulnerabilities import VulnerabilityService
 
 TEXT = "text/plain"
 CSV = "text/csv"
@@ -33,10 +43,26 @@ FORMATS = {"json": JSON, "text": TEXT, "csv": CSV}
 SIZES = {JSON: as_json.size, TEXT: as_text.size, CSV: as_csv.size}
 # JSON is read by programs, which go on to the next page and have the first the sooner.
 LIMITS = {JSON: 5_000, TEXT: pages.LARGEST_PAGE, CSV: pages.LARGEST_PAGE}
+WHERE_FORMATS = {"json": JSON}
 PAGE_FORMATS = {"html": HTML, "csv": CSV}
-LONGEST_VULNERABILITY = 256
+DEFAULT_ROWS = 500
+MOST_ROWS = 5_000
 
-app = create_api()
+_PAGE = ("token", "format", "cve", "q", "state", "severity", "sort", "page", "after")
+
+app = create_api(
+    {
+        "GET /summary": ("format", "limit", "after"),
+        "GET /summary/{id}": ("format", "limit", "after"),
+        "GET /vulnerabilities": (*PARAMETERS, "format", "limit", "after"),
+        "GET /vulnerabilities/{id}": ("format", "limit", "after"),
+        "GET /gate": (*GATE_PARAMETERS, "token"),
+        "GET /gate/ci": (*GATE_PARAMETERS, "token"),
+        "GET /metrics": ("token",),
+        "GET /dashboard": _PAGE,
+        "GET /dashboard/{id}": _PAGE,
+    }
+)
 
 
 @app.get("/summary")
@@ -54,32 +80,69 @@ def summarise_configuration(configuration_id: str) -> Response[str]:
     return _summary(summary, f"/summary/{configuration_id}", media_type, after, limit)
 
 
+@app.get("/vulnerabilities")
+def list_vulnerabilities() -> Response[str]:
+    """What is open, or what else of it is asked for."""
+    event = app.current_event
+    media_type = choose_format(event, FORMATS)
+    query = ListQuery.from_query(event.query_string_parameters)
+    limit = read_limit(event, default=DEFAULT_ROWS, largest=MOST_ROWS)
+    after = _after(SHAPES[query.sort])
+    days_allowed = wiring.summary_settings().days_allowed
+    service = VulnerabilityService(wiring.configurations(), wiring.documents(), days_allowed)
+    listing, last = service.page(query, after=after, limit=limit, at=clock.now())
+    asked = {name: event.query_string_parameters.get(name) for name in (*PARAMETERS, "format")}
+    following = _next("/vulnerabilities", last, **asked, limit=str(limit))
+    headers = {"Vary": "Accept"} | _link(following)
+    if media_type == TEXT:
+        lines = forms.to_lines(listing, following=following)
+        return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", lines, headers=headers)
+    if media_type == CSV:
+        return _csv(forms.to_csv(listing), headers, "vulnerabilities")
+    return Response(HTTPStatus.OK, JSON, json.dumps(forms.to_wire(listing), separators=(",", ":")), headers=headers)
+
+
 @app.get("/vulnerabilities/<vulnerability>")
 def find_vulnerability(vulnerability: str) -> Response[str]:
     """Where a vulnerability is, and where it was."""
-    choose_format(app.current_event, {"json": JSON})
-    if not (
-        vulnerability.isascii() and vulnerability.isprintable() and 0 < len(vulnerability) <= LONGEST_VULNERABILITY
-    ):
-        fault = Fault("id", f"must be the id of a vulnerability, at most {LONGEST_VULNERABILITY} characters")
-        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+    choose_format(app.current_event, WHERE_FORMATS)
+    wanted = read_id(vulnerability)
+    if wanted is None:
+        problem = "is no id of a vulnerability, such as CVE-2026-1234; for a package: /vulnerabilities?package=NAME"
+        raise InvalidRequestError(f"id: {problem}", [Fault("id", problem)])
     after = _after(where.CURSOR)
     limit = read_limit(app.current_event, default=LIMITS[JSON], largest=pages.LARGEST_PAGE)
     service, now = _service(), clock.now()
-    found = service.where(vulnerability, at=now)
+    found = service.where(wanted, at=now)
     # Where nothing was scanned nothing is found: without this, an answer of no places would be taken for an all-clear.
     coverage = service.everything(at=now).totals.coverage
     rows = ((place.cursor, place) for place in found.places)
     places, last = pages.page(rows, where.size, after=after, limit=limit)
-    headers = _link(_next("/vulnerabilities/" + vulnerability, last, limit=str(limit)))
+    headers = _link(_next(f"/vulnerabilities/{quote(wanted)}", last, limit=str(limit)))
     told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
+
+
+@app.get("/gate")
+def ask_gate() -> Response[str]:
+    """May this image go on? Asked with a signature, or, where nobody checks signatures, with a token."""
+    event = app.current_event
+    if "token" in event.query_string_parameters:
+        _access().to_gate(offered_token(app.current_event))
+    return _verdict()
+
+
+@app.get("/gate/ci")
+def ask_gate_with_token() -> Response[str]:
+    """The same, for builds without AWS credentials."""
+    _access().to_gate(offered_token(app.current_event))
+    return _verdict()
 
 
 @app.get("/metrics")
 def show_metrics() -> Response[str]:
     """Everything as Prometheus scrapes it."""
-    _access().to_everything(_token())
+    _access().to_everything(offered_token(app.current_event))
     text = prometheus.to_prometheus(_service().everything(at=clock.now()))
     return Response(HTTPStatus.OK, prometheus.CONTENT_TYPE, text)
 
@@ -87,7 +150,7 @@ def show_metrics() -> Response[str]:
 @app.get("/dashboard")
 def show_dashboard() -> Response[str]:
     """The page of all configurations."""
-    token = _token()
+    token = offered_token(app.current_event)
     _access().to_everything(token)
     links = Links(base_path(app.current_event), "/dashboard", _token_of_links(token), True)
     return _page(links, None)
@@ -96,7 +159,7 @@ def show_dashboard() -> Response[str]:
 @app.get("/dashboard/<configuration_id>")
 def show_configuration(configuration_id: str) -> Response[str]:
     """The page of one configuration."""
-    token = _token()
+    token = offered_token(app.current_event)
     everything = _access().to_one(_checked(configuration_id), token)
     here = f"/dashboard/{configuration_id}"
     return _page(Links(base_path(app.current_event), here, _token_of_links(token), everything), configuration_id)
@@ -122,6 +185,13 @@ def _access() -> Access:
     return Access(wiring.configurations(), wiring.token_sets())
 
 
+def _verdict() -> Response[str]:
+    question = Question.from_query(app.current_event.query_string_parameters)
+    verdict = GateService(wiring.configurations(), wiring.documents()).judge(question, at=clock.now())
+    headers = {} if verdict.retry_after is None else {"Retry-After": str(verdict.retry_after)}
+    return json_response(HTTPStatus.OK, gate_json.to_wire(verdict), headers=headers)
+
+
 @cache
 def _contract() -> str:
     return Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
@@ -133,14 +203,9 @@ def _checked(configuration_id: str) -> str:
     return configuration_id
 
 
-def _token() -> str | None:
-    event = app.current_event
-    return presented_token(event.query_string_parameters.get("token"), event.headers.get("Authorization"))
-
-
-def _token_of_links(token: str | None) -> str | None:
+def _token_of_links(token: Presented | None) -> str | None:
     # Who sends it in a header will send it again; it is not written into the page then.
-    return token if "token" in app.current_event.query_string_parameters else None
+    return token.text if token and "token" in app.current_event.query_string_parameters else None
 
 
 def _form() -> tuple[str, pages.Cursor | None, int]:
@@ -175,14 +240,14 @@ def _summary(whole: Summary, path: str, media_type: str, after: pages.Cursor | N
         text = as_text.to_text(summary, following=following)
         return Response(HTTPStatus.OK, f"{TEXT}; charset=utf-8", text, headers=headers)
     if media_type == CSV:
-        return _csv(summary, headers)
+        return _csv(as_csv.to_csv(summary), headers)
     body = json.dumps(as_json.to_wire(summary), separators=(",", ":"))
     return Response(HTTPStatus.OK, JSON, body, headers=headers)
 
 
-def _csv(summary: Summary, headers: dict[str, str]) -> Response[str]:
-    saved = {"Content-Disposition": 'attachment; filename="ecr-rescan.csv"'}
-    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", as_csv.to_csv(summary), headers=saved | headers)
+def _csv(table: str, headers: dict[str, str], name: str = "ecr-rescan") -> Response[str]:
+    saved = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", table, headers=saved | headers)
 
 
 def _page(links: Links, configuration_id: str | None) -> Response[str]:
@@ -193,11 +258,13 @@ def _page(links: Links, configuration_id: str | None) -> Response[str]:
     query = PageQuery.from_query(app.current_event.query_string_parameters)
     service, now = _service(), clock.now()
     summary = service.everything(at=now) if configuration_id is None else service.one(configuration_id, at=now)
+    if not links.everything:
+        summary = codes_alone(summary)
     headers = dashboard.headers() | {"Vary": "Accept"}
     if media_type == CSV:
         after = _after(pages.SUMMARY_CURSOR)
         part, last = pages.page_of_summary(summary, as_csv.size, after=after, limit=pages.LARGEST_PAGE)
-        return _csv(part, headers | _link(_next(links.here, last, format="csv", token=links.token)))
+        return _csv(as_csv.to_csv(part), headers | _link(_next(links.here, last, format="csv", token=links.token)))
     found = service.where(query.cve, at=now, configuration_id=configuration_id) if query.cve else None
     page = Page(summary, service.history(summary), found, query, links, DAYS, pages.beginnings(summary, as_csv.size))
     return Response(HTTPStatus.OK, dashboard.HTML, to_html(page, dashboard.style()), headers=headers)

@@ -22,7 +22,7 @@ from local.ecr.calls import CallLog
 from local.ecr.errors import EcrError, repository_not_empty
 from local.ecr.registry import Registry
 from local.ecr.scanning import ScanRules
-from local.faults import REFUSALS, Faults
+from local.faults import ECR_REFUSALS, Faults
 
 # What moto takes from an operation: the body, and headers with the status among them.
 Reply = tuple[str, dict[str, str | int]]
@@ -121,7 +121,9 @@ class FaithfulEcr:
         return answer
 
     def _refusal(self, operation: str) -> EcrError | None:
-        effects = {fault.effect for fault in self._faults.take("ecr", operation, REFUSALS)}
+        effects = {fault.effect for fault in self._faults.take("ecr", operation, ECR_REFUSALS)}
+        if "refuse" in effects:
+            return EcrError("AccessDeniedException", f"User is not authorized to perform: ecr:{operation}")
         if "throttle" in effects:
             return EcrError("ThrottlingException", "Rate exceeded")
         return EcrError("ServerException", "A server-side issue.") if effects else None
@@ -190,13 +192,10 @@ class FaithfulEcr:
 
     @staticmethod
     def _registry_changed(registry: Registry, params: dict[str, Any]) -> None:
-        filters = [
-            item["filter"]
-            for rule in params.get("rules", [])
-            if rule["scanFrequency"] == "SCAN_ON_PUSH"
-            for item in rule["repositoryFilters"]
-        ]
-        registry.configure_scanning(params.get("scanType", "BASIC"), filters)
+        rules = params.get("rules", [])
+        found = [(rule["scanFrequency"], item["filter"]) for rule in rules for item in rule["repositoryFilters"]]
+        on_push = [text for frequency, text in found if frequency == "SCAN_ON_PUSH"]
+        registry.configure_scanning(params.get("scanType", "BASIC"), on_push, [text for _, text in found])
 
 
 def _params(response: Any) -> dict[str, Any]:

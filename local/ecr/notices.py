@@ -13,6 +13,22 @@ from local.ecr.images import Image, Result
 _NAMES = uuid.UUID("6b0cbf8f-2b1f-5b45-9c5f-3f1d6a0f5f0e")
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An image that comes without a push, by replication or through a cache.
+
+    ``upstream``: the registry that a cache fetched it from; None for a replica. ``scan_on_push``: what a repository
+    that has to be created for it is given; without a creation template it is off (ECR User Guide, "Private image
+    replication").
+    """
+
+    repository: str
+    manifest: str
+    tag: str | None
+    upstream: str | None = None
+    scan_on_push: bool = False
+
+
 @dataclass(slots=True)
 class EventWriter:
     """Writes the events of one registry in one Region."""
@@ -54,6 +70,28 @@ class EventWriter:
             "action-type": action,
         } | ({"image-tag": tag} if tag else {})
         return self._event("aws.ecr", "ECR Image Action", at, [], detail)
+
+    def arrival(self, arrival: Arrival, image: Image, at: datetime) -> dict[str, Any]:
+        """``ECR Replication Action`` at the destination, or ``ECR Pull Through Cache Action``; no push is told of."""
+        detail = {"repository-name": arrival.repository, "image-digest": image.digest}
+        if arrival.tag is not None:
+            detail["image-tag"] = arrival.tag
+        resources = [self._arn(arrival.repository)]
+        if arrival.upstream is None:
+            detail |= {
+                "result": "SUCCESS",
+                "action-type": "REPLICATE",
+                "source-account": self.account,
+                "source-region": "us-west-2",
+            }
+            return self._event("aws.ecr", "ECR Replication Action", at, resources, detail)
+        detail |= {
+            "rule-version": "1",
+            "sync-status": "SUCCESS",
+            "ecr-repository-prefix": arrival.repository.partition("/")[0],
+            "upstream-registry-url": arrival.upstream,
+        }
+        return self._event("aws.ecr", "ECR Pull Through Cache Action", at, resources, detail)
 
     def storage_class(self, repository: str, image: Image, target: str, at: datetime) -> dict[str, Any]:
         """``ECR Image Action`` UPDATE_STORAGE_CLASS: the image was archived or restored."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from local.ecr.errors import invalid_parameter
+from local.ecr.images import Result
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
@@ -50,3 +51,20 @@ def _open(token: str, seal: str) -> str:
     if found != seal or not isinstance(cursor, str):
         raise invalid_parameter("nextToken", "is not a token of this request")
     return cursor
+
+
+def findings_page(result: Result, params: dict[str, Any], repository: str, digest: str) -> dict[str, Any]:
+    """The members of a DescribeImageScanFindings answer that hold findings: one page of them."""
+    findings, enhanced = result.findings or [], result.enhanced_findings or []
+    rows = [*((False, finding) for finding in findings), *((True, finding) for finding in enhanced)]
+    numbered = [(f"{number:09d}", *row) for number, row in enumerate(rows)]
+    some, token = page(numbered, lambda row: row[0], params, "DescribeImageScanFindings", repository, digest)
+    content: dict[str, Any] = {
+        "imageScanCompletedAt": result.completed_at,
+        "vulnerabilitySourceUpdatedAt": result.completed_at,
+        "findingSeverityCounts": result.counts,
+        "findings": [finding for _, is_enhanced, finding in some if not is_enhanced],
+    }
+    if enhanced:
+        content["enhancedFindings"] = [finding for _, is_enhanced, finding in some if is_enhanced]
+    return {"imageScanFindings": content} | ({"nextToken": token} if token else {})

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from local.clock import Clock
 from local.ecr.calls import Call, CallLog
 from local.ecr.errors import EcrError, image_not_found, invalid_parameter, repository_not_found, scan_not_found
-from local.ecr.images import INDEX_TYPES, Image, Manifest, Repository, Result
-from local.ecr.notices import EventWriter
-from local.ecr.pages import page
-from local.ecr.scanning import ENHANCED, Scanner, ScanRules
+from local.ecr.images import INDEX_TYPES, Image, Manifest, Repository
+from local.ecr.notices import Arrival, EventWriter
+from local.ecr.pages import findings_page, page
+from local.ecr.scanning import ENHANCED, Scanner, ScanRules, matches_filter
 
 Params = dict[str, Any]
 Answer = dict[str, Any]
@@ -45,6 +44,7 @@ class Registry:
         self.region = region
         self.repositories: dict[str, Repository] = {}
         self.push_filters: list[str] = []
+        self.scan_filters: list[str] = []
         self._clock = clock
         self._emit = emit
         self._calls = calls
@@ -105,7 +105,8 @@ class Registry:
         with self._lock:
             now = self._clock.now()
             self._scanner.settle(now)
-            self._scanner.post(result, self.repositories, now)
+            observed = {name: one for name, one in self.repositories.items() if self._is_let_through(one)}
+            self._scanner.post(result, observed, now)
 
     def create_repository(self, name: str, *, scan_on_push: bool = False, tag_mutability: str = "MUTABLE") -> None:
         """Add an empty repository."""
@@ -117,12 +118,12 @@ class Registry:
         with self._lock:
             del self.repositories[name]
 
-    def configure_scanning(self, scan_type: str, push_filters: list[str]) -> None:
-        """Set the registry's scan type, and which repositories are scanned on push (filters as ECR matches them)."""
+    def configure_scanning(self, scan_type: str, push_filters: list[str], scan_filters: Sequence[str] = ()) -> None:
+        """Set the scan type, and by filters which repositories are scanned: on push, or at all (enhanced)."""
         with self._lock:
             self._scanner.settle(self._clock.now())
             self._scanner.scan_type = scan_type
-            self.push_filters = push_filters
+            self.push_filters, self.scan_filters = push_filters, list(scan_filters)
 
     def _repository(self, params: Params) -> Repository:
         try:
@@ -147,10 +148,11 @@ class Registry:
         return {"registryId": self.account, "repositoryName": repository.name, "imageId": image_id}
 
     def _scans_on_push(self, repository: Repository) -> bool:
-        # ECR User Guide, "Filters": with a star it is a wildcard, without one any part of the name.
-        return repository.scan_on_push or any(
-            fnmatchcase(repository.name, text) if "*" in text else text in repository.name for text in self.push_filters
-        )
+        return repository.scan_on_push or any(matches_filter(repository.name, text) for text in self.push_filters)
+
+    def _is_let_through(self, repository: Repository) -> bool:
+        """Whether enhanced scanning is on for it; without filters it is for all."""
+        return not self.scan_filters or any(matches_filter(repository.name, text) for text in self.scan_filters)
 
     def _put_image(self, params: Params, now: datetime) -> Answer:
         repository, tag = self._repository(params), params.get("imageTag")
@@ -174,26 +176,42 @@ class Registry:
                 f"The image tag '{tag}' already exists in the '{repository.name}' repository and cannot be overwritten "
                 "because the repository is immutable.",
             )
-        if image is None:
-            image = repository.images[manifest.digest] = Image(manifest, now)
-        if tag is not None:
-            self._move_tag(repository, tag, image)
+        image = self._store(repository, manifest, tag, now)
         self._emit(self._events.action("PUSH", repository.name, image, tag, now))
+        self._look_at(repository, image, now)
+        about = self._about(repository, image, tag)
+        return {"image": about | {"imageManifest": manifest.text, "imageManifestMediaType": manifest.media_type}}
+
+    def receive(self, arrival: Arrival) -> str:
+        """Take an image that comes without a push; its digest. Its repository is created where it is needed."""
+        with self._lock:
+            now = self._clock.now()
+            self._scanner.settle(now)
+            if arrival.repository not in self.repositories:
+                self.create_repository(arrival.repository, scan_on_push=arrival.scan_on_push)
+            repository = self.repositories[arrival.repository]
+            image = self._store(repository, Manifest.read(arrival.manifest, None), arrival.tag, now)
+            self._emit(self._events.arrival(arrival, image, now))
+            self._look_at(repository, image, now)
+            return image.digest
+
+    def _store(self, repository: Repository, manifest: Manifest, tag: str | None, now: datetime) -> Image:
+        image = repository.images.setdefault(manifest.digest, Image(manifest, now))
+        if tag is not None and tag not in image.tags:
+            if (before := repository.tags.get(tag)) is not None:
+                repository.images[before].tags.remove(tag)
+            repository.tags[tag] = image.digest
+            image.tags.append(tag)
+        return image
+
+    def _look_at(self, repository: Repository, image: Image, now: datetime) -> None:
+        """Scan what arrived, where that is set."""
         if self._scans_on_push(repository):
             # A push never fails because of its scan: an index, or a digest scanned today, is passed over silently.
             with contextlib.suppress(EcrError):
                 self._scanner.start(repository, image, now)
-        if self._scanner.scan_type == ENHANCED:
+        if self._scanner.scan_type == ENHANCED and self._is_let_through(repository):
             self._scanner.observe(repository, image, now)
-        about = self._about(repository, image, tag)
-        return {"image": about | {"imageManifest": manifest.text, "imageManifestMediaType": manifest.media_type}}
-
-    @staticmethod
-    def _move_tag(repository: Repository, tag: str, image: Image) -> None:
-        if (before := repository.tags.get(tag)) is not None:
-            repository.images[before].tags.remove(tag)
-        repository.tags[tag] = image.digest
-        image.tags.append(tag)
 
     def _describe_repositories(self, params: Params, now: datetime) -> Answer:
         names = params.get("repositoryNames")
@@ -368,23 +386,7 @@ class Registry:
         # While a scan runs, the findings of the one before it are still shown, under the new status.
         if scan.result is None or not scan.result.has_findings:
             return answer
-        return answer | self._findings_page(scan.result, params, repository.name, image.digest)
-
-    @staticmethod
-    def _findings_page(result: Result, params: Params, repository: str, digest: str) -> Answer:
-        findings, enhanced = result.findings or [], result.enhanced_findings or []
-        rows = [*((False, finding) for finding in findings), *((True, finding) for finding in enhanced)]
-        numbered = [(f"{number:09d}", *row) for number, row in enumerate(rows)]
-        some, token = page(numbered, lambda row: row[0], params, "DescribeImageScanFindings", repository, digest)
-        content: Answer = {
-            "imageScanCompletedAt": result.completed_at,
-            "vulnerabilitySourceUpdatedAt": result.completed_at,
-            "findingSeverityCounts": result.counts,
-            "findings": [finding for _, is_enhanced, finding in some if not is_enhanced],
-        }
-        if enhanced:
-            content["enhancedFindings"] = [finding for _, is_enhanced, finding in some if is_enhanced]
-        return {"imageScanFindings": content} | _next(token)
+        return answer | findings_page(scan.result, params, repository.name, image.digest)
 
 
 def _next(token: str | None) -> Answer:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from local.ecr.errors import feature_disabled, image_archived, limit_exceeded, unsupported_image_type
@@ -18,6 +19,11 @@ BASIC = "BASIC"
 ENHANCED = "ENHANCED"
 COMPLETE_TEXT = "The scan was completed."
 UNSUPPORTED_TEXT = "UnsupportedImageError: The operating system and/or package manager are not supported."
+
+
+def matches_filter(repository: str, text: str) -> bool:
+    """ECR User Guide, "Filters": with a star it is a wildcard, without one any part of the name."""
+    return fnmatchcase(repository, text) if "*" in text else text in repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ class Refusing(DocumentStore):
 
     refused: frozenset[str] = frozenset()
 
-    def get(self, key: str) -> Stored | None:
+    def get(self, key: str, **limits: int) -> Stored | None:
         if key in self.refused:
             self.calls["GetObject"] += 1
             raise StoreError(key, "AccessDenied")
-        return super().get(key)
+        return super().get(key, **limits)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_one_removed_while_listing_is_gone(
 ) -> None:
     """Between the listing and the read: neither there nor a problem."""
     store.put(configuration(IDS[0]))
-    monkeypatch.setattr(documents, "get", lambda _: None)
+    monkeypatch.setattr(documents, "get", lambda *_, **__: None)
     listed = store.list_all()
     assert (listed.valid, listed.problems) == ((), ())
 

@@ -165,3 +165,14 @@ def test_the_clients_used_last_are_kept(sts: Stubber) -> None:
     """A bounded number."""
     clients = EcrClients(Maker(), roles(sts, Clock()), capacity=2)
     assert [clients.client(region, None) for region in ("a", "b", "a", "c", "a", "b")] == [1, 2, 1, 3, 1, 4]
+
+
+def test_a_region_that_botocore_refuses() -> None:
+    """Is the trouble of whoever named it."""
+
+    def make(region: str, _: Credentials | None) -> Any:
+        return boto3.client("ecr", region_name=region)
+
+    with pytest.raises(RegistryError, match="InvalidRegionError") as caught:
+        EcrClients(make, AssumedRoles(None, external_id="", now=Clock())).client("us east 1", None)
+    assert caught.value.region == "us east 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from ecr_rescan.adapters import documents
 from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.core.errors import ConflictError, DocumentError, StoreError
 
@@ -266,3 +268,31 @@ def test_many_are_read_in_order(store: DocumentStore, s3: Any) -> None:
     assert isinstance(read[41], DocumentError)
     assert store.calls["GetObject"] == 42
     assert store.get_many([]) == []
+
+
+def test_what_expands_to_more_than_fits_is_a_document_error(store: DocumentStore, s3: Any) -> None:
+    """A thousandth of it lies in the bucket: neither the memory nor the other documents may suffer."""
+    bomb = gzip.compress(bytes(50_000_000))
+    assert len(bomb) < 50_000
+    s3.put_object(Bucket=BUCKET, Key="bomb", Body=bomb)
+    s3.put_object(Bucket=BUCKET, Key="plain", Body=bytes(1_000_001))
+    store.put("fine", b"x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        bombed, plain, fine = store.get_many(["bomb", "plain", "fine"], largest=1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    for key, refused in (("bomb", bombed), ("plain", plain)):
+        assert isinstance(refused, DocumentError)
+        assert (refused.key, refused.problem) == (key, "is larger than 1,000,000 bytes")
+    assert isinstance(fine, Stored)
+
+
+def test_what_would_not_be_read_again_is_not_written(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document that is there stays readable."""
+    monkeypatch.setattr(documents, "LARGEST_BYTES", 1000)
+    store.put("a", b"x" * 1000)
+    with pytest.raises(DocumentError):
+        store.put("a", b"x" * 1001)
+    assert body_of(store, "a") == b"x" * 1000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from ecr_rescan.adapters.ecr import Registry
+from ecr_rescan.adapters.backoff import Breaker, PatientClient
 from ecr_rescan.core.errors import RegistryError
 from ecr_rescan.core.scan_result import (
     NoResult,
@@ -22,13 +22,13 @@ from ecr_rescan.core.scan_result import (
     StartedScan,
 )
 from tests.adapters.wire import (
-    REGION,
     REGISTRY,
     TIMEOUT,
     UNREACHABLE,
     A,
     Reply,
     Wire,
+    at,
     client,
     recorded,
     registry,
@@ -64,7 +64,8 @@ def test_a_start_that_ecr_refuses(code: str, reason: SkipReason) -> None:
 def test_a_start_that_may_not_be_asked_for(code: str) -> None:
     """It surely didn't start, so nothing says that it may have."""
     skipped = registry(Wire((400, code))).start("team-a/api", A)
-    assert skipped == SkippedScan(A, SkipReason.UNAVAILABLE, f"{code}: about {code}")
+    refused = code != "ExpiredTokenException"
+    assert skipped == SkippedScan(A, SkipReason.UNAVAILABLE, f"{code}: about {code}", refused=refused)
 
 
 def test_a_throttled_start_is_sent_again() -> None:
@@ -145,7 +146,7 @@ def test_a_page_that_fails_leaves_no_result(failure: Reply) -> None:
     wire = Wire(recorded("basic_debian") | {"nextToken": "t"}, failure)
     found = registry(wire).findings("platform/base", A)
     assert isinstance(failure, tuple)
-    assert found == NoResult(A, NoResultReason.UNAVAILABLE, f"{failure[1]}: about {failure[1]}")
+    assert found == NoResult(A, NoResultReason.UNAVAILABLE, f"{failure[1]}: about {failure[1]}", refused=True)
 
 
 def test_a_long_message_is_bounded() -> None:
@@ -207,7 +208,8 @@ def test_one_image_from_listing_to_findings() -> None:
     ecr = client()
     ecr.create_repository(repositoryName="team-a/api")
     digests = _puts(ecr, ["1.0", "2.0"])
-    subject = Registry(ecr, registry=REGISTRY, region=REGION, own=True)
+    made = PatientClient(ecr)
+    subject = at(made)
     assert subject.repositories() == ["team-a/api"]
     assert {image.tags: image.digest for image in subject.images("team-a/api")} == {
         ("1.0",): digests["1.0"],
@@ -222,10 +224,55 @@ def test_one_image_from_listing_to_findings() -> None:
     assert isinstance(found, ScanResult)
     assert [finding.vulnerability for finding in found.findings] == ["CVE-9999-9999"]
     assert subject.scan_type() is ScanType.BASIC
-    assert subject.calls == {
+    assert made.calls == {
         "DescribeRepositories": 1,
         "DescribeImages": 1,
         "DescribeImageScanFindings": 2,
         "StartImageScan": 1,
         "GetRegistryScanningConfiguration": 1,
     }
+
+
+def test_what_one_role_is_denied_the_next_one_is_asked() -> None:
+    """And the first is not asked the same again, but is still asked other things."""
+    narrow, wide = (
+        Wire((400, "AccessDeniedException"), {"imageDetails": []}),
+        Wire({"repositories": []}, {"repositories": []}),
+    )
+    subject = at(PatientClient(client(narrow)), PatientClient(client(wide)))
+    assert (subject.repositories(), subject.repositories(), subject.images("team-a/api")) == ([], [], [])
+    assert [operation for operation, _ in narrow.requests] == ["DescribeRepositories", "DescribeImages"]
+
+
+def test_what_all_roles_are_denied_costs_one_call_once_that_is_known() -> None:
+    """The refusal is ECR's."""
+    wires = [Wire(*[(400, "AccessDeniedException")] * 3), Wire((400, "AccessDeniedException"))]
+    subject = at(*(PatientClient(client(wire)) for wire in wires))
+    for _ in range(3):
+        skipped = subject.start("team-a/api", A)
+        assert skipped == SkippedScan(
+            A, SkipReason.UNAVAILABLE, "AccessDeniedException: about AccessDeniedException", refused=True
+        )
+    assert [len(wire.requests) for wire in wires] == [3, 1]
+
+
+def test_another_refusal_is_not_put_to_the_next_role() -> None:
+    """It is about what was asked, and not about who asked."""
+    wires = [Wire((400, "ImageNotFoundException")), Wire()]
+    subject = at(*(PatientClient(client(wire)) for wire in wires))
+    assert subject.start("team-a/api", A) == SkippedScan(A, SkipReason.NOT_FOUND, "about ImageNotFoundException")
+
+
+def test_a_region_that_gives_no_reply_three_times_is_not_asked_again() -> None:
+    """By no client of that Region."""
+    breaker = Breaker()
+    wires = [Wire(UNREACHABLE, {"repositories": []}, TIMEOUT, TIMEOUT, UNREACHABLE), Wire()]
+    first, second = (
+        at(PatientClient(client(wire), sleep=wire.sleeps.append, chance=lambda: 0.0, breaker=breaker)) for wire in wires
+    )
+    assert (first.repositories(), first.may_ask()) == ([], True), "a reply in between shows that it answers"
+    for subject in (first, second):
+        with pytest.raises(RegistryError):
+            subject.repositories()
+    assert not second.may_ask()
+    assert [len(wire.requests) for wire in wires] == [5, 0]

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from ecr_rescan.adapters.backoff import PatientClient
 from ecr_rescan.adapters.ecr import Registry
 
 REGISTRY, REGION = "123456789012", "us-east-1"
@@ -71,15 +72,15 @@ def client(wire: Callable[..., AWSResponse] | None = None) -> Any:
 
 def registry(wire: Wire, *, own: bool = True, seconds_left: float = 1e9, chance: float = 0.0) -> Registry:
     """The adapter at the end of a wire."""
-    return Registry(
-        client(wire),
-        registry=REGISTRY,
-        region=REGION,
-        own=own,
-        seconds_left=lambda: seconds_left,
-        sleep=wire.sleeps.append,
-        chance=lambda: chance,
+    made = PatientClient(
+        client(wire), own=own, seconds_left=lambda: seconds_left, sleep=wire.sleeps.append, chance=lambda: chance
     )
+    return at(made)
+
+
+def at(*clients: PatientClient) -> Registry:
+    """The registry, asked with these clients."""
+    return Registry(lambda: clients, registry=REGISTRY, region=REGION)
 
 
 def recorded(name: str) -> dict[str, Any]:

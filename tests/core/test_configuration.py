@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.configuration import LARGEST_BYTES, MOST_PATTERNS, ScanConfiguration, Suppression
 from ecr_rescan.core.errors import DocumentError, InvalidConfigurationError, UnknownSchemaError
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 
 ID = "0b0e7e4a-9c3e-4e6e-8b1f-0a1b2c3d4e5f"
@@ -99,6 +100,8 @@ def test_severities_are_read_in_any_case() -> None:
         ("region", "useast1"),
         ("region", "us-east-1\n"),
         ("region", "us-east-1.evil.example"),
+        ("region", f"us-{'a' * 64}-1"),
+        ("region", f"us{'-a' * 30}-1"),
         ("registry", 123456789012),
         ("registry", "12345678901"),
         ("registry", "١٢٣٤٥٦٧٨٩٠١٢"),
@@ -111,6 +114,18 @@ def test_severities_are_read_in_any_case() -> None:
         ("repository", "a" * 257),
         ("repository", ["a"] * 101),
         ("repository", {"name": "a"}),
+        ("repository", "/team"),
+        ("repository", "team/"),
+        ("repository", "-team"),
+        ("repository", "team//app"),
+        ("repository", "team..app"),
+        ("repository", "team___app"),
+        ("repository", "team-/app"),
+        ("repository", "team._app"),
+        ("repository", ["team/*", "!team/_app"]),
+        ("repository", "*a" * 11),
+        ("repository", "https://123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"),
+        ("tags", ["v1", "?" * 11]),
         ("tags", "latest"),
         ("tags", ["la test"]),
         ("tags", ["a" * 301]),
@@ -154,6 +169,9 @@ def test_a_wrong_value_is_refused_by_its_field(field: str, value: object) -> Non
         ({"vulnerability": "CVE 1", "reason": "x"}, "ignore[0].vulnerability"),
         ({"vulnerability": "!CVE-1", "reason": "x"}, "ignore[0].vulnerability"),
         ({"vulnerability": "CVE-1", "reason": "x", "package": "!openssl"}, "ignore[0].package"),
+        ({"vulnerability": "*?" * 6, "reason": "x"}, "ignore[0].vulnerability"),
+        ({"vulnerability": "CVE-1", "reason": "x", "package": "*?" * 6}, "ignore[0].package"),
+        ({"vulnerability": "CVE-1", "reason": "x", "tags": ["*?" * 6]}, "ignore[0].tags"),
         ({"vulnerability": "CVE-1", "reason": "x", "until": "2026-02-30"}, "ignore[0].until"),
         ({"vulnerability": "CVE-1", "reason": "x", "until": "20260228"}, "ignore[0].until"),
         ({"vulnerability": "CVE-1", "reason": "x", "tags": "dev"}, "ignore[0].tags"),
@@ -163,6 +181,48 @@ def test_a_wrong_value_is_refused_by_its_field(field: str, value: object) -> Non
 def test_a_wrong_suppression_is_refused_by_its_place(entry: object, field: str) -> None:
     """One bad entry of hundreds must be findable."""
     assert set(faults(LEAST | {"ignore": [entry]})) == {field}
+
+
+@pytest.mark.parametrize(
+    ("address", "repository"),
+    [
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:v1", "team/app"),
+        ("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/app@sha256:00", "app"),
+        ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com/a:1", "a"),
+    ],
+)
+def test_a_pasted_address_is_told_what_to_write(address: str, repository: str) -> None:
+    """It can't be a repository, and most of it says what the other fields say."""
+    assert f"write {repository} alone" in faults(LEAST | {"repository": [address]})["repository"]
+    assert f"write {repository} alone" in faults(LEAST | {"repository": address})["repository"]
+
+
+@pytest.mark.parametrize("name", ["team--app", "team---app/a__b", "a.b_c-d/e", "*-app", "team/*_?"])
+def test_separators_as_ecr_takes_them(name: str) -> None:
+    """Two underscores and any number of hyphens are one separator; next to a wildcard there may be anything."""
+    assert read(repository=name).repository == (name,)
+
+
+def test_patterns_are_counted_over_the_whole_configuration() -> None:
+    """Each list within its limit, all of them together not: every finding would be held against each."""
+    entry = {"vulnerability": "CVE-*", "reason": "x", "tags": ["a"] * 99}
+    assert read(ignore=[entry] * 9, tags=["a"] * (MOST_PATTERNS - 901))
+    assert set(faults(LEAST | {"ignore": [entry] * 10})) == {"ignore"}
+
+
+def test_what_is_stored_of_a_configuration_is_bounded() -> None:
+    """Every tick holds all configurations in memory."""
+    entry = {"vulnerability": "CVE-2026-1", "reason": "é" * 500}
+    fitting = LARGEST_BYTES // (2 * 500 + 100)
+    assert len(read(ignore=[entry] * fitting).to_document()) <= LARGEST_BYTES
+    assert set(faults(LEAST | {"ignore": [entry] * (fitting + 20)})) == {"body"}
+
+
+def test_what_was_stored_before_a_rule_is_read_on() -> None:
+    """An upgrade must not stop what is scanned; it can't be sent again, though."""
+    old = LEAST | {"repository": "team//*", "tags": ["?" * 12], "ignore": [{"vulnerability": "*?" * 6, "reason": "x"}]}
+    assert ScanConfiguration.from_document(json.dumps(old).encode(), id=ID, modified=NOW).tags == ("?" * 12,)
+    assert set(faults(old)) == {"repository", "tags", "ignore[0].vulnerability"}
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -293,7 +353,9 @@ def test_a_suppression_ends_after_its_last_day() -> None:
     assert Suppression("CVE-1", "x").applies_on(date(9999, 12, 31))
 
 
-names = st.from_regex(r"[a-z0-9*?/_.-]{1,40}", fullmatch=True)
+names = st.from_regex(r"[a-z0-9*?]{1,5}([/_.-][a-z0-9*?]{1,5}){0,4}", fullmatch=True).filter(
+    lambda name: wildcards(name) <= MOST_WILDCARDS
+)
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), min_size=1, max_size=60).filter(
     lambda text: text.isprintable() and bool(text.strip())
 )
@@ -301,7 +363,7 @@ printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), min_s
 
 @given(
     repository=names | st.lists(names, min_size=1, max_size=4),
-    tags=st.lists(st.from_regex(r"!?[A-Za-z0-9*_.-]{1,20}", fullmatch=True), max_size=4),
+    tags=st.lists(st.from_regex(r"!?[A-Za-z0-9_.-]{0,9}[*?]?[A-Za-z0-9_.-]{1,9}", fullmatch=True), max_size=4),
     newest=st.none() | st.integers(1, 1000),
     severity=st.none() | st.sampled_from(RATED),
     reason=printable,

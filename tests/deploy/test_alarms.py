@@ -96,13 +96,14 @@ def slots(alarm: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def test_there_is_an_alarm_for_everything_that_may_go_wrong_unseen() -> None:
-    """Ticks, dead letters, lateness, coverage, throttling, the API's errors and refusals, time-outs."""
+    """Ticks, dead letters, lateness, coverage, troubles, throttling, the API's errors and refusals, time-outs."""
     assert set(ALARMS) == {
         "TickFailingAlarm",
         "TickMissingAlarm",
         "DeadLettersAlarm",
         "ResultsOverdueAlarm",
         "CoverageAlarm",
+        "ProblemsAlarm",
         "ThrottledAlarm",
         "ApiErrorsAlarm",
         "RefusedTokensAlarm",
@@ -181,6 +182,7 @@ def test_only_the_missing_tick_rings_where_nothing_is_measured() -> None:
     assert {name for name, treated in missing.items() if treated == "ignore"} == {
         "ResultsOverdueAlarm",
         "CoverageAlarm",
+        "ProblemsAlarm",
     }
 
 
@@ -202,7 +204,7 @@ def test_an_alarm_rings_though_ticks_leave_gaps(name: str) -> None:
     """What comes with ticks can fill no more periods than there are ticks, on the slowest schedule too."""
     period, looked_at, bad = slots(ALARMS[name])
     of_ticks = {
-        *("ImagesSelected", "ImagesOverdue", "MessagesDelayed"),
+        *("ImagesSelected", "ImagesOverdue", "MessagesDelayed", "Problems"),
         *("Errors", "Throttles", "Duration"),
     }
     if {metric["MetricName"] for metric in metrics(ALARMS[name])} <= of_ticks:
@@ -244,7 +246,7 @@ def test_metrics_and_alarms_stay_cheap() -> None:
     """At most ten custom metrics ($0.30 a month each), and alarms ($0.10 a metric) for little more than a dollar."""
     assert len(counted()) <= 10
     looked_at = sum(len(metrics(alarm)) for alarm in ALARMS.values())
-    assert looked_at == prices.ALARM_METRICS <= 12, "the cost model counts what CloudWatch bills"
+    assert looked_at == prices.ALARM_METRICS <= 13, "the cost model counts what CloudWatch bills"
     page = (PROJECT / "docs" / "cost.md").read_text(encoding="utf-8")
     assert f"| custom metrics | {len(counted())} (" in page
     assert f"| alarms | {len(ALARMS)}, over {looked_at} metrics |" in page

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ecr_rescan.adapters import deployment
-from ecr_rescan.core import configuration, tokens
+from ecr_rescan.core import audit, configuration, tokens
 from ecr_rescan.core.changes import findings, notices
 from ecr_rescan.core.scanning import account, ledger
 from ecr_rescan.core.summary import history
@@ -25,6 +25,7 @@ SCHEMAS = {
     "findings/": findings.SCHEMA,
     "history/": history.SCHEMA,
     "notices/": notices.SCHEMA,
+    "audit/": audit.SCHEMA,
     "deployment.json": deployment.SCHEMA,
 }
 

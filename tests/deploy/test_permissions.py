@@ -7,12 +7,18 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ecr_rescan.core.changes.notices import Notices
+from ecr_rescan.core.keys import SWEEP, account_key, findings_key, images_key, notices_key
+from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.scanning.ledger import Ledger
+from ecr_rescan.core.scanning.sweep import Sweep
 from ecr_rescan.core.signals.places import PLACES
 from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV
 from functions.summary.app import lambda_handler as summary
@@ -22,6 +28,7 @@ from local.samples.images import multi_platform
 from local.template import ACCOUNT, REGION
 from local.translate import translate
 from tests import test_template as roles
+from tests.builders import document
 from tests.deploy.cloud import FUNCTIONS, Deployed, deployed, permissions
 from tests.rest import Reply
 from tests.service import START, basic
@@ -42,7 +49,7 @@ OTHER_ROLE = f"arn:aws:iam::{OTHER}:role/ecr-rescan"
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Deployed]:
     """A deployment that may assume a role of another account, and reads signals from copies in another bucket."""
-    more = {"RoleExternalId": "an-external-id", "SignalsFrom": "s3://copies/signals/"}
+    more = {"RoleExternalId": "an-external-id", "AuditCopies": "true", "SignalsFrom": "s3://copies/signals/"}
     with deployed(AllowedRoles=OTHER_ROLE, **more) as running:
         running.s3.create_bucket(Bucket="copies")
         copies = {KEV: kev(["CVE-2021-1"], START), EUVD: euvd(["CVE-2021-1"]), EPSS: epss({}, "2026-03-01")}
@@ -83,6 +90,8 @@ def use_config(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.config("POST", "/dashboard/tokens", body={"name": "a"}),
         cloud.config("GET", "/dashboard/tokens"),
         cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "a"}),
+        cloud.config("POST", "/gate/tokens", body={"name": "a"}),
+        cloud.config("DELETE", "/gate/tokens/{name}", parameters={"name": "a"}),
         cloud.config("DELETE", "/configs/{id}", parameters=mine),
     ]
 
@@ -95,8 +104,24 @@ def something_new(cloud: Deployed) -> None:
         cloud.post("team/app", digest, [basic(f"CVE-2026-{tag}", severity="CRITICAL")])
 
 
+def something_to_remove(cloud: Deployed) -> None:
+    """What no configuration has asked for since long ago."""
+    long_ago = cloud.now - timedelta(days=100)
+    ledger = Ledger(ACCOUNT, REGION, "old/app", since=long_ago)
+    bodies = {
+        images_key(ACCOUNT, REGION, "old/app"): ledger.to_json(),
+        account_key(OTHER, "eu-north-1"): Account(OTHER, "eu-north-1").to_json(),
+        notices_key("00000000-0000-4000-8000-000000000000"): Notices().to_json(),
+    }
+    sweep = Sweep(unnamed=dict.fromkeys(bodies, long_ago))
+    bodies[findings_key(ACCOUNT, REGION, "old/app")] = document("old/app").to_json()
+    for key, body in {**bodies, SWEEP: sweep.to_json()}.items():
+        cloud.s3.put_object(Bucket=cloud.bucket, Key=key, Body=body)
+
+
 def use_start_scan(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
     """A day of ticks and batches, with events that are lost."""
+    something_to_remove(cloud)
     cloud.become("StartScan")
     cloud.restart()
     cloud.cycle(2)
@@ -129,6 +154,8 @@ def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
         cloud.api(summary, "GET", "/dashboard", **with_token),
         cloud.api(summary, "GET", "/dashboard/{id}", **one, **with_token),
         cloud.api(summary, "GET", "/metrics", **with_token),
+        cloud.api(summary, "GET", "/vulnerabilities"),
+        cloud.api(summary, "GET", "/gate", query={"image": "team/app:1"}),
     ]
     cloud.config("DELETE", "/dashboard/tokens/{name}", parameters={"name": "b"})
     return replies

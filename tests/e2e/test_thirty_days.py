@@ -111,7 +111,7 @@ class Deployment:
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """A fresh one, on the simulation's bucket: moto's, to which a test holds it, would take most of the time."""
     with service() as running:
-        gate = cast(Gate, SimpleNamespace(clock=running.clock, enter=lambda *_: None))
+        gate = cast(Gate, SimpleNamespace(clock=running.clock, enter=lambda *_, **__: None, answer=lambda *_: None))
         bucket, client = Bucket(gate), wiring.client
         monkeypatch.setattr(wiring, "client", lambda name: bucket if name == "s3" else client(name))
         running.restart()

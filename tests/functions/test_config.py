@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from moto import mock_aws
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core import keys
 from ecr_rescan.core.errors import StoreError
-from ecr_rescan.core.tokens import TokenSet
+from ecr_rescan.core.tokens import Presented, TokenRequest, TokenSet
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.serving import configs
 from functions.config.app import lambda_handler
-from tests.rest import BASE, Reply, answer, event
+from tests.rest import BASE, CONTEXT, Reply, answer, event
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BUCKET = "records"
@@ -113,7 +114,7 @@ def token_of(url: str) -> str:
 
 
 def opens(key: str, token: str) -> bool:
-    return wiring.token_sets().get(key).verify(token)
+    return wiring.token_sets().get(key).verify(Presented(token, NOW, ""))
 
 
 def stored_keys(s3: Any) -> set[str]:
@@ -328,7 +329,7 @@ def test_dying_while_deleting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatc
     """The configuration goes first, and its old token does not open a later one with the same id."""
     first = on("PUT", UNKNOWN, LEAST, If_None_Match="*").json()
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise StoreError("tokens", "SlowDown")
 
     with monkeypatch.context() as patched:
@@ -340,6 +341,92 @@ def test_dying_while_deleting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatc
         assert on("PUT", UNKNOWN, LEAST, If_None_Match="*").status == 503
     assert on("GET", UNKNOWN).status == 200
     assert not opens(keys.tokens_key(UNKNOWN), token_of(first["feed_url"]))
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, at: int, rival: Callable[[], object]) -> None:
+    """Let a rival work before the ``at``-th call that is made from now on."""
+    original = botocore.client.BaseClient._make_api_call
+    calls = iter(range(at + 1))
+
+    def call_or_wait(self: Any, operation: str, parameters: Any) -> Any:
+        if next(calls, None) == at:
+            rival()
+        return original(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call_or_wait)
+
+
+@pytest.mark.parametrize("left_over", [False, True])
+@pytest.mark.parametrize("at", range(7))
+def test_of_two_that_create_the_same_id_the_loser_leaves_the_winners_token(
+    monkeypatch: pytest.MonkeyPatch, at: int, left_over: bool
+) -> None:
+    """Wherever the winner comes in between; also where an earlier configuration's tokens are still there."""
+    old = wiring.token_sets().replace(keys.tokens_key(UNKNOWN), "old", random_bytes=bytes(32), now=NOW)
+    if not left_over:
+        wiring.documents().delete(keys.tokens_key(UNKNOWN))
+    replies: list[Reply] = []
+    with monkeypatch.context() as patched:
+        interrupted(patched, at, lambda: replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*")))
+        replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*"))
+    (winner,) = [reply for reply in replies if reply.status == 201]
+    assert all(reply.status in (201, 409, 412) for reply in replies)
+    assert opens(keys.tokens_key(UNKNOWN), token_of(winner.json()["feed_url"]))
+    assert not opens(keys.tokens_key(UNKNOWN), old)
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_removing_leaves_the_token_of_one_that_was_created_meanwhile(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """A script that deletes and creates, twice at once."""
+    on("PUT", UNKNOWN, LEAST, If_None_Match="*")
+    replies: list[Reply] = []
+    with monkeypatch.context() as patched:
+        interrupted(patched, at, lambda: replies.append(on("PUT", UNKNOWN, LEAST, If_None_Match="*")))
+        assert on("DELETE", UNKNOWN).status == 204
+    for made in replies:
+        if made.status == 201:
+            assert opens(keys.tokens_key(UNKNOWN), token_of(made.json()["feed_url"]))
+
+
+def test_configurations_are_counted(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """So many, and so many bytes: refused by name, and counted by the template's filter; changes still work."""
+    made = add()
+    monkeypatch.setattr(configs, "MOST_CONFIGURATIONS", 2)
+    add()
+    reply = call("POST", "/configs", LEAST)
+    assert problem(reply) == (400, "QuotaExceeded")
+    assert "remove one first" in reply.json()["error"]["message"]
+    assert problem(on("PUT", UNKNOWN, LEAST, If_None_Match="*")) == (400, "QuotaExceeded")
+    assert '"quota":"configurations"' in log.getvalue()
+    assert on("PUT", made["id"], LEAST | {"owner": "a"}).status == 200
+    monkeypatch.setattr(configs, "MOST_CONFIGURATIONS", 3)
+    monkeypatch.setattr(configs, "MOST_BYTES", 1500)
+    assert problem(call("POST", "/configs", LEAST | {"description": "x" * 500})) == (400, "QuotaExceeded")
+    assert problem(on("PUT", made["id"], LEAST | {"description": "x" * 500})) == (400, "QuotaExceeded")
+    assert on("PUT", made["id"], LEAST).status == 200
+    assert '"quota":"bytes"' in log.getvalue()
+
+
+def test_pages_end_where_an_answer_would_be_too_large() -> None:
+    """A function may answer 6 MB: a page of large configurations is shorter than was asked for, and goes on."""
+    ignore = [{"vulnerability": "CVE-2026-1", "package": '"', "reason": '"' * 500}] * 110
+    made = {add(ignore=ignore)["id"] for _ in range(30)}
+    seen: list[str] = []
+    query: dict[str, str] | None = {"limit": "1000"}
+    while query is not None:
+        raw = lambda_handler(event("GET", "/configs", query=query), CONTEXT)
+        assert len(json.dumps(raw)) < 6_000_000
+        seen += [entry["id"] for entry in json.loads(raw["body"])]
+        (link,) = raw["multiValueHeaders"].get("Link", [""])
+        query = {"limit": "1000", "after": link.partition("after=")[2].partition(">")[0]} if link else None
+    assert seen == sorted(made)
+
+
+def test_large_configurations_are_stored_as_they_are(bucket: Any) -> None:
+    """So that their listed sizes are true, and add up to what they take in memory."""
+    made = add(ignore=[{"vulnerability": "CVE-2026-1", "reason": "x" * 500}] * 100)
+    stored = bucket.get_object(Bucket=BUCKET, Key=keys.config_key(made["id"]))
+    assert stored["Body"].read().startswith(b"{")
 
 
 def test_a_copied_configuration_is_a_new_one() -> None:
@@ -422,6 +509,12 @@ def test_what_is_probably_not_meant_is_a_warning() -> None:
     """Accepted, but said."""
     made = add(registry="210987654321", ignore=[{"vulnerability": "x", "reason": "y", "until": "2026-03-01"}])
     assert len(made["warnings"]) == 2
+    (region,) = add(region="us-eats-1")["warnings"]
+    assert region == "region us-eats-1 is not known to have ECR; did you mean us-east-1?"
+    for known in ("cn-north-1", "us-gov-west-1", "eusc-de-east-1", "ap-south-1"):
+        assert add(region=known)["warnings"] == []
+    (address,) = add(repository="123456789012.dkr.ecr.us-east-1.amazonaws.com/team/api")["warnings"]
+    assert address.endswith("write team/api")
     assert len(on("PUT", made["id"], LEAST | {"registry": "210987654321"}).json()["warnings"]) == 1
 
 
@@ -436,7 +529,7 @@ class TokenRoutes:
 
     def names(self) -> list[str]:
         reply = call("GET", self.base, parameters=self.parameters or None)
-        assert all(set(entry) == {"name", "created", "prefix"} for entry in reply.json())
+        assert all(set(entry) == {"name", "created", "prefix", "expires", "addresses"} for entry in reply.json())
         return [entry["name"] for entry in reply.json()]
 
     def revoke(self, name: str) -> Reply:
@@ -467,6 +560,15 @@ def test_tokens_are_made_listed_and_revoked(tokens: TokenRoutes) -> None:
     assert tokens.revoke("reader").status == 204
     assert not opens(tokens.key, token)
     assert problem(tokens.revoke("reader")) == (404, "NotFound")
+
+
+def test_bounds_are_kept_and_listed(tokens: TokenRoutes) -> None:
+    """Until when and from where."""
+    bounds = {"expires": "2026-04-01", "addresses": ["192.0.2.0/24"]}
+    made = tokens.add({"name": "reader"} | bounds).json()
+    (listed,) = call("GET", tokens.base, parameters=tokens.parameters or None).json()
+    assert {name: made[name] for name in bounds} == {name: listed[name] for name in bounds} == bounds
+    assert problem(tokens.add({"name": "b", "expires": "2026-03-01"})) == (400, "InvalidRequest")
 
 
 def test_a_taken_name_is_409(tokens: TokenRoutes) -> None:
@@ -509,7 +611,7 @@ def test_tokens_made_at_the_same_time_are_both_kept(tokens: TokenRoutes, monkeyp
     tokens.names()
     wiring.documents()._sleep = lambda _: None
     monkeypatch.setattr(DocumentStore, "put", lambda self, key, body, **kw: raced(self, key, body, **kw))
-    token = wiring.token_sets().add(tokens.key, "ours", random_bytes=bytes(range(32)), now=NOW)
+    token = wiring.token_sets().add(tokens.key, TokenRequest("ours"), random_bytes=bytes(range(32)), now=NOW)
     assert opens(tokens.key, token)
     assert opens(tokens.key, rivals[0])
 
@@ -524,7 +626,7 @@ def test_no_token_is_ever_logged(log: io.StringIO) -> None:
     call("POST", "/configs", token)
     on("GET", made["id"], Authorization=token)
     lines = log.getvalue().splitlines()
-    assert [json.loads(line)["message"] for line in lines] == ["answered"] * 6
+    assert [json.loads(line)["message"] for line in lines if "changed" not in line] == ["answered"] * 6
     for secret in (token, more):
         assert secret[12:] not in log.getvalue()
 
@@ -532,9 +634,9 @@ def test_no_token_is_ever_logged(log: io.StringIO) -> None:
 def test_the_log_line_counts_s3_calls(log: io.StringIO) -> None:
     """Method, route, status and calls: what an operator asks first."""
     add()
-    line = json.loads(log.getvalue())
+    line = json.loads(log.getvalue().splitlines()[-1])
     assert (line["method"], line["route"], line["status"]) == ("POST", "/configs", 201)
-    assert line["s3_calls"] == {"DeleteObject": 1, "PutObject": 3, "GetObject": 1}
+    assert line["s3_calls"] == {"ListObjectsV2": 1, "PutObject": 3, "GetObject": 1}
 
 
 def test_the_base_url_is_remembered(bucket: Any) -> None:
@@ -552,9 +654,38 @@ def test_a_known_base_url_is_not_written_again(bucket: Any, s3_calls: list[str])
     made = add()
     wiring.reset()
     s3_calls.clear()
-    on("GET", made["id"])
-    on("GET", made["id"])
+    on("PUT", made["id"], LEAST)
+    on("PUT", made["id"], LEAST)
     assert s3_calls == ["GetObject", "GetObject", "GetObject"]
+
+
+def test_reading_does_not_change_what_links_begin_with(bucket: Any) -> None:
+    """Whoever may only read could lead everybody's links elsewhere, through a domain or a path of their own."""
+    made = add()
+    call("GET", "/configs", domain="other.example.com", path_before="")
+    on("GET", made["id"])
+    call("GET", "/configs/{id}", parameters={"id": made["id"]}, domain="other.example.com", path_before="/x")
+    call("POST", "/configs", LEAST, query={"dry_run": "true"}, domain="other.example.com", path_before="")
+    assert json.loads(bucket.get_object(Bucket=BUCKET, Key=keys.DEPLOYMENT)["Body"].read())["base_url"] == BASE
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\x1f\x8bdamaged", b"[" * 100_000, b'{"base_url": "javascript:x"}', b'{"base_url": "https://a b"}']
+)
+def test_a_damaged_base_url_is_as_good_as_none(bucket: Any, body: bytes) -> None:
+    """It only serves links: nothing fails by it, and the next change mends it."""
+    bucket.put_object(Bucket=BUCKET, Key=keys.DEPLOYMENT, Body=body)
+    assert wiring.deployment().base_url() is None
+    add()
+    wiring.reset()
+    assert wiring.deployment().base_url() == BASE
+
+
+def test_a_link_to_the_next_page_is_encoded() -> None:
+    """What stands before the resource is the client's: it must not end the link and begin another."""
+    add(), add()
+    reply = call("GET", "/configs", query={"limit": "1"}, path_before='/v1>; rel="x", <evil')
+    assert reply.headers["link"].count("<") == reply.headers["link"].count(">") == 1
 
 
 def test_a_base_url_that_cant_be_stored_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -607,3 +738,70 @@ def test_the_sample_events_are_understood(path: Path) -> None:
     reply = answer(lambda_handler, request)
     assert reply.status in (200, 201, 404), reply.body
     assert reply.status != 404 or "was not found" in reply.json()["error"]["message"]
+
+
+def audited(log: io.StringIO) -> list[dict[str, Any]]:
+    """The lines of the trail so far."""
+    lines = map(json.loads, log.getvalue().splitlines())
+    return [line["audit"] for line in lines if line["message"] == "changed"]
+
+
+def test_every_change_is_in_the_trail(log: io.StringIO) -> None:
+    """Who, from where, what, from which version to which; reading and trying are none, nor what changes nothing."""
+    ignore = [{"vulnerability": "CVE-2026-1", "reason": "not reachable"}]
+    signed = {"principal": "arn:aws:iam::123456789012:user/ann", "address": "192.0.2.1"}
+    made = call("POST", "/configs", LEAST, **signed).json()
+    id, key = made["id"], keys.config_key(made["id"])
+    first = on("GET", id).headers["etag"]
+    call("PUT", "/configs/{id}", LEAST | {"ignore": ignore}, parameters={"id": id}, **signed)
+    second = on("GET", id).headers["etag"]
+    call("PUT", "/configs/{id}", LEAST | {"ignore": ignore}, parameters={"id": id}, **signed)
+    call("PUT", "/configs/{id}", LEAST, parameters={"id": id}, query={"dry_run": "true"}, **signed)
+    call("PUT", "/configs/{id}", {}, parameters={"id": id}, **signed)
+    call("PUT", "/configs/{id}", LEAST, parameters={"id": id}, **signed)
+    token = call("POST", "/configs/{id}/tokens", {"name": "a"}, parameters={"id": id}, **signed).json()["token"]
+    call("DELETE", "/configs/{id}/tokens/{name}", parameters={"id": id, "name": "a"}, **signed)
+    call("POST", "/dashboard/tokens", {"name": "b"}, **signed)
+    call("DELETE", "/configs/{id}", parameters={"id": id}, **signed)
+    trail = audited(log)
+    assert [(one["action"], one["subject"], one["detail"]) for one in trail] == [
+        ("configuration.create", key, ""),
+        ("configuration.change", key, ""),
+        ("configuration.change", key, ""),
+        ("token.add", keys.tokens_key(id), "a"),
+        ("token.revoke", keys.tokens_key(id), "a"),
+        ("token.add", keys.DASHBOARD_TOKENS, "b"),
+        ("configuration.remove", key, ""),
+    ]
+    assert all({name: one[name] for name in signed} == signed for one in trail)
+    assert [(one["before"], one["after"]) for one in trail[:2]] == [(None, first), (first, second)]
+    assert trail[-1]["before"] == first
+    assert (trail[1]["ignored"], trail[1]["unignored"]) == (ignore, [])
+    assert (trail[2]["ignored"], trail[2]["unignored"]) == ([], ignore)
+    assert token[12:] not in log.getvalue()
+
+
+def test_copies_of_the_trail_are_kept_where_they_are_wanted(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    """Created once each; one that can't be written is in the log all the same, and fails nothing."""
+    add()
+    assert not any(key.startswith("audit/") for key in stored_keys(bucket))
+    monkeypatch.setenv("AUDIT_COPIES", "true")
+    wiring.reset()
+    made = add(ignore=[{"vulnerability": "CVE-2026-1", "reason": "r"}])
+    (key,) = [key for key in stored_keys(bucket) if key.startswith("audit/")]
+    assert key == "audit/2026-03-02/080000-b7efc553-45ee-4e8e-b756-037e6e64d031.json"
+    copy = json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert (copy["subject"], copy["ignored"][0]["reason"]) == (keys.config_key(made["id"]), "r")
+    again = add()
+    assert json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()) == copy
+    assert audited(log)[-1]["subject"] == keys.config_key(again["id"])
+    assert "could not be written" in log.getvalue()
+
+
+def test_a_line_of_the_trail_is_bounded(log: io.StringIO) -> None:
+    """A line of a log may have 256 KB; how many there were is told."""
+    add(ignore=[{"vulnerability": f"CVE-2026-{number}", "reason": "x" * 200} for number in range(300)])
+    (line,) = audited(log)
+    assert (len(line["ignored"]), line["ignored_in_all"]) == (50, 300)

@@ -16,7 +16,7 @@ from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger
 from functions.config.app import lambda_handler
 from tests.functions.summary_calls import BUCKET, NOW, deployment, put
-from tests.rest import Reply, answer, event
+from tests.rest import CONTEXT, Reply, answer, event
 from tests.summary_records import INDEX, REGION, REGISTRY, complete, configuration, digest, ledger
 
 LEAST = {"region": REGION, "registry": REGISTRY, "repository": "team/*"}
@@ -104,7 +104,9 @@ def test_platforms_count_and_what_cannot_be_scanned_does_not(s3: Any) -> None:
     held.images[digest("old")].archived = True
     record(s3, held)
     found = told(repository="team/web")
-    assert (found["images"]["selected"], found["scans_a_day"]) == (3, 2)
+    assert (found["images"]["selected"], found["scans_a_day"]) == (2, 2)
+    assert found["images"]["not_images"] == 1
+    assert [(one["tags"], one["kind"]) for one in found["images"]["first_not_images"]] == [(["chart"], "Helm chart")]
 
 
 def test_enhanced_scanning_starts_nothing(s3: Any) -> None:
@@ -160,3 +162,24 @@ def test_a_dry_put_keeps_the_conditions(s3: Any) -> None:
     assert (reply.status, reply.json()["newest"], reply.json()["dry_run"]["images"]["selected"]) == (200, 1, 2)
     body = s3.get_object(Bucket=BUCKET, Key=keys.config_key(one.id))["Body"].read()
     assert body == replace(one).to_document()
+
+
+def test_the_answer_is_bounded_however_many_images_and_tags(s3: Any) -> None:
+    """A function may answer 6 MB; the numbers go on where the lists end."""
+    names = [f"{number:04}" for number in range(1100)]
+    held = ledger(dict.fromkeys(names), repository="team/big")
+    for name in names:
+        held.images[digest(name)].tags = {f"{name}-{tag:02}-{'t' * 290}": NOW for tag in range(20)}
+    record(s3, held)
+    request = event(
+        "POST",
+        "/configs",
+        body=json.dumps(LEAST | {"repository": "team/big", "newest": 550}),
+        query={"dry_run": "true"},
+    )
+    raw = lambda_handler(request, CONTEXT)
+    assert len(json.dumps(raw)) < 6_000_000
+    images = json.loads(raw["body"])["dry_run"]["images"]
+    assert (images["selected"], images["left_out_by_newest"]) == (550, 550)
+    first = images["first_selected"][0]
+    assert (len(first["tags"]), first["tags_in_all"]) == (10, 20)

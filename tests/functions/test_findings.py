@@ -17,6 +17,7 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.refusals import MOST_REFUSALS, WINDOW
 from ecr_rescan.runtime.serving import feeds
 from tests.builders import AT, CONFIG_ID, REGION, REGISTRY, document, found, image, result, update
 from tests.functions.findings_stack import BUCKET, OTHER_ID, WRONG_TOKEN, Stack
@@ -225,11 +226,24 @@ def test_only_the_configurations_repositories_are_in_its_feed(stack: Stack) -> N
 
 
 def test_filters_reach_the_feed(stack: Stack) -> None:
-    """A stricter severity, spelt in any case, and a self link that names it; other parameters are ignored."""
+    """A stricter severity, spelt in any case, and a self link that names it; a misspelt one is refused."""
     stack.store(recorded())
-    answer = stack.call(query={"severity": "critical", "utm_source": "x"})
+    assert stack.call(query={"serverity": "critical"}).status == 400
+    answer = stack.call(query={"severity": "critical"})
     assert answer.titles == []
     assert f'/findings/{CONFIG_ID}?severity=CRITICAL" rel="self"' in answer.body
+
+
+def test_an_address_that_is_refused_too_often_is_refused_unseen(stack: Stack) -> None:
+    """With the right token, too, for a minute, by this function; without a read of the bucket."""
+    stack.store(recorded())
+    for _ in range(MOST_REFUSALS):
+        assert stack.call(token=WRONG_TOKEN).status == 401
+    answer = stack.call()
+    assert (answer.status, answer.error["code"], answer.headers["Retry-After"]) == (429, "TooManyRequests", "60")
+    assert stack.calls == {}
+    clock.use(lambda: AT + timedelta(days=2) + WINDOW)
+    assert stack.call().status == 200
 
 
 def test_nonsense_filters_are_400_and_named(stack: Stack) -> None:
@@ -252,8 +266,9 @@ def test_before_any_result_it_is_503_with_the_reason(stack: Stack) -> None:
     assert "Without a result so far: 1 FAILED." in stack.call(If_None_Match="*").error["message"]
     stack.configure(tags=["prod"])
     answer = stack.call()
-    assert answer.status == 503
-    assert "No image is selected" in answer.error["message"]
+    # Nothing is to be waited for: the feed itself says so.
+    assert answer.status == 200
+    assert "No image is selected, so nothing is known of vulnerabilities." in answer.body
 
 
 def test_one_result_is_enough_for_a_feed(stack: Stack) -> None:
@@ -300,10 +315,10 @@ def test_a_document_that_s3_fails_on_is_another_feed(stack: Stack, monkeypatch: 
     lost = stack.store(recorded("team/lost", "CVE-2026-2"))
     get = DocumentStore.get
 
-    def failing(self: DocumentStore, key: str) -> Any:
+    def failing(self: DocumentStore, key: str, **limits: int) -> Any:
         if key == lost:
             raise StoreError(key, "SlowDown")
-        return get(self, key)
+        return get(self, key, **limits)
 
     with monkeypatch.context() as patch:
         patch.setattr(DocumentStore, "get", failing)

@@ -13,7 +13,7 @@ from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.scan_result import SkippedScan, SkipReason, StartedScan
 from ecr_rescan.core.scanning.ledger import ScanState
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.runtime.scanning import tick
+from ecr_rescan.runtime.scanning import turns
 from local.faults import Fault
 from local.samples.images import chart, multi_platform
 from tests.service import Service, basic, service
@@ -128,11 +128,13 @@ def test_an_index_is_resolved_once_because_that_counts_as_a_pull(aws: Service) -
     assert len(aws.fake.calls.of("BatchGetImage")) == 1
 
 
-def test_a_chart_is_never_started_and_says_why_it_has_no_result(aws: Service) -> None:
+def test_a_chart_is_never_started_and_is_listed_apart(aws: Service) -> None:
     aws.put("charts/web", chart("web", "1"))
     aws.add("charts/web")
     aws.days(1.1)
-    assert aws.states() == {("charts/web", None): "UNSUPPORTED"}
+    (configuration,) = aws.summary()["configurations"]
+    assert aws.states() == {}
+    assert configuration["not_images"]["kinds"] == {"Helm chart": 1}
     assert aws.started() == 0
 
 
@@ -240,7 +242,7 @@ def test_a_limit_exceeded_that_a_recent_result_explains_gives_the_due_time(aws: 
 
 def test_a_spent_account_quota_stops_starting_and_leaves_due_times_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # One call after the other: of calls at once, ECR may take the younger ones for the last places of a quota.
-    monkeypatch.setattr(tick, "_CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(turns, "_CALLS_AT_ONCE", 1)
     with service(quota=2) as aws:
         for number in range(6):
             aws.push("team/app", str(number))

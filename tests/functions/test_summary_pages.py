@@ -322,6 +322,7 @@ def test_places_are_paged(s3: Any) -> None:
     [
         ("CVE-\u00e9", {}),
         ("x" * 257, {}),
+        ("openssl", {}),
         ("CVE-1", {"limit": "0"}),
         ("CVE-1", {"after": "x"}),
         ("CVE-1", {"format": "csv"}),

@@ -27,7 +27,7 @@ class HeldApplication:
         """Wait, then answer."""
         self.entered.set()
         assert self.released.wait(10)
-        start_response("200 OK", [("ETag", "1"), ("Connection", "close")])
+        start_response("200 OK", [("ETag", "1"), ("Connection", "close"), ("Access-Control-Allow-Origin", "*")])
         return [b"written"]
 
 
@@ -57,7 +57,7 @@ def test_conditional_writes_that_race_for_a_key_are_a_conflict() -> None:
 
 
 def test_the_answer_is_the_applications_without_its_connection_header() -> None:
-    """How the connection goes on is the server's to say."""
+    """How the connection goes on is the server's to say, and no web page's script may read it, as moto would let it."""
     server = AwsServer(Faults())
     application = HeldApplication()
     application.released.set()

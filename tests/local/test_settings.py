@@ -57,6 +57,7 @@ def start(**variables: object) -> subprocess.Popen[str]:
     """``python -m local`` in a machine with a misleading AWS configuration."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}
+    environment |= {"http_proxy": "http://127.0.0.1:9", "no_proxy": "example.com"}
     environment |= {name: str(value) for name, value in variables.items()}
     return subprocess.Popen(
         [sys.executable, "-m", "local"],

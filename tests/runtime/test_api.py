@@ -19,6 +19,7 @@ from ecr_rescan.core.errors import (
     MessageError,
     NotFoundError,
     NotReadyError,
+    QuotaExceededError,
     SettingsError,
     StoreError,
     UnauthorizedError,
@@ -29,7 +30,7 @@ from ecr_rescan.runtime.observability import logger
 from tests.rest import BASE, DOMAIN, Reply, answer, event
 
 SECRET = "something that only the log may know"
-app = create_api()
+app = create_api({"GET /things/{name}": ("token", "severity", "dry_run")})
 raised: list[Exception] = []
 
 
@@ -40,9 +41,52 @@ def get_thing(name: str) -> Response[str]:
     return json_response(HTTPStatus.OK, {"name": name, "base": base_url(app.current_event)})
 
 
+@app.get("/things/<name>/secrets")
+def get_secrets(name: str) -> Response[str]:
+    return json_response(HTTPStatus.OK, {"secret": name})
+
+
+@app.get("/things")
+def list_things() -> Response[str]:
+    return json_response(HTTPStatus.OK, [])
+
+
 @app.get("/feed")
 def get_feed() -> Response[str]:
     return Response(200, "application/atom+xml", "<feed/>", headers={"Cache-Control": "max-age=60"})
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a/secrets", "a%2Fsecrets"), ("/secrets", "%2Fsecrets"), ("", "%"), ("/", "%2F")]
+)
+def test_the_resource_decides_the_route(name: str, shown: str) -> None:
+    """API Gateway allowed a call to that resource; a parameter must not lead to another one's handler."""
+    reply = get(name)
+    assert (reply.status, reply.json()["name"], reply.json()["base"]) == (200, shown, BASE)
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ({"serverity": "HIGH"}, "is not a known query parameter; did you mean severity?"),
+        ({"dryrun": "true"}, "is not a known query parameter; did you mean dry_run?"),
+        ({"Severity": "HIGH"}, "is not a known query parameter; did you mean severity?"),
+        ({"sev": "HIGH"}, "is not a known query parameter; did you mean severity?"),
+        ({"xyz": ""}, "is not a known query parameter; known are token, severity, dry_run"),
+    ],
+)
+def test_a_misspelt_parameter_is_400(query: dict[str, str], problem: str) -> None:
+    """Ignored, it would do something else than was asked for."""
+    reply = get(query=query)
+    (name,) = query
+    assert (reply.status, reply.json()["error"]["details"]) == (400, [{"field": name, "problem": problem}])
+    assert get(query={"severity": "HIGH"}).status == 200
+
+
+def test_a_route_without_parameters_takes_none() -> None:
+    """Whatever its name is; HEAD as GET."""
+    for method in ("GET", "HEAD"):
+        assert answer(app.resolve, event(method, "/feed", query={"token": "x"})).status == 400
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +153,7 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
     assert len(kinds) > 10
     for kind in kinds:
         raised[:] = [kind.__new__(kind)]
-        if kind in (HttpError, NotReadyError):
+        if kind in (HttpError, NotReadyError, QuotaExceededError):
             continue
         assert get().status >= 400
 

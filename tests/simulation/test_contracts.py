@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,7 +35,7 @@ def outcome(call: Callable[[], Any]) -> Any:
 def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A bucket, by moto and by the simulation."""
     if request.param == "fake":
-        yield Bucket(Gate(VirtualClock(), random.Random(1)), keys_per_page=2)
+        yield Bucket(Gate(VirtualClock()), keys_per_page=2)
         return
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
@@ -90,7 +89,7 @@ def ecr(
     clock = VirtualClock()
     if request.param == "fake":
         registry = Registry(ACCOUNT, REGION, clock, rules=ScanRules(), emit=lambda event: None, calls=CallLog())
-        client = EcrClient(Gate(clock, random.Random(1)), registry, lambda sent: None, lambda: "BASIC", page=1000)
+        client = EcrClient(Gate(clock), registry, lambda sent: None, lambda: "BASIC", page=1000)
         registry.create_repository("team/app")
         yield client, registry, clock
         return

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.recording import _Merge, announce
+from ecr_rescan.core.keys import IMAGES
 from ecr_rescan.core.scan_result import NoResult, ScanResult, ScanType, SkippedScan
 from ecr_rescan.core.scanning import schedule
 from ecr_rescan.core.scanning.facts import Facts, news_of_results
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.runtime.scanning import repositories, starting
-from simulation.plan import Size
+from simulation.backwards import INVARIANT
+from simulation.plan import APART, Size
 from simulation.run import simulate
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -96,8 +100,18 @@ def the_baseline_alerts_one_by_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Merge, "_quiet", lambda *_: 0)
 
 
-CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False)
-ROUGH = Size(days=6, images=60, repositories=8, pushes=4)
+def ledgers_written_over(patch: pytest.MonkeyPatch) -> None:
+    """A ledger is written whoever wrote in between."""
+    original = DocumentStore.put
+
+    def put(self: DocumentStore, key: str, body: bytes, *, if_match: str | None = None, **rest: Any) -> str:
+        return original(self, key, body, if_match=None if key.startswith(IMAGES) else if_match, **rest)
+
+    patch.setattr(DocumentStore, "put", put)
+
+
+CALM = Size(days=5, images=60, repositories=8, pushes=3, faults=False, quiet=False, habits=frozenset())
+ROUGH = Size(days=6, images=60, repositories=8, pushes=4, quiet=False, habits=frozenset())
 
 
 @pytest.mark.parametrize(
@@ -120,3 +134,16 @@ def test_a_mutant_is_caught_and_named(
     """Broken on purpose, and found."""
     mutant(monkeypatch)
     assert named in {broken.invariant for broken in simulate(size, seed).broken}
+
+
+def test_what_only_two_workers_at_once_can_break_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed: with workers brought together it shows, with workers apart it does not."""
+    ledgers_written_over(monkeypatch)
+    size = Size(days=4, images=16, repositories=2, pushes=4, habits=frozenset(), quiet=False)
+
+    def set_back(plan: Size) -> list[str]:
+        broken = simulate(plan, 4).broken
+        return [one.what for one in broken if one.invariant == INVARIANT and one.what.startswith(IMAGES)]
+
+    assert set_back(size)
+    assert not set_back(replace(size, without=APART))

@@ -317,6 +317,8 @@ def ignoring(*suppressions: Suppression) -> World:
     ("suppressions", "hidden"),
     [
         ((Suppression("CVE-1", "why"),), {"CVE-1"}),
+        ((Suppression("cve-1", "why"),), {"CVE-1"}),
+        ((Suppression("cve-*", "why"),), {"CVE-1", "CVE-2"}),
         ((Suppression("CVE-*", "why"),), {"CVE-1", "CVE-2"}),
         ((Suppression("CVE-1", "why", package="p*"),), {"CVE-1"}),
         ((Suppression("CVE-1", "why", package="other"),), set()),

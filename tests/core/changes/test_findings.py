@@ -59,7 +59,7 @@ def test_damage_inside_is_noticed() -> None:
         with pytest.raises(DocumentError):
             FindingsDocument.from_json(
                 "key",
-                json.dumps({**wire, name: 7}).encode()
+                json.dumps({**wire, name: "7?"}).encode()
                 if name not in ("registry", "region", "repository")
                 else json.dumps({k: v for k, v in wire.items() if k != name}).encode(),
             )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.core.worlds import World, configuration, settled
+from ecr_rescan.core.changes.findings import FindingsDocument
+from ecr_rescan.core.changes.image_list import ImageFact, forget_predecessors, list_images
+from ecr_rescan.core.changes.view import predecessors, view
+from tests.core.worlds import BEGAN, REGION, REGISTRY, World, configuration, settled
 
 TWO = ("linux/amd64", "linux/arm64")
+PLATFORMS = ("linux/amd64", "linux/arm64", "linux/s390x", None)
 
 
 def test_the_list_follows_the_repository() -> None:
@@ -137,3 +144,46 @@ def test_results_of_images_that_nobody_selects_leave_no_trace() -> None:
     world.wait(1)
     world.scan({"v1": ["CVE-OLD", "CVE-9"]})
     assert world.documents == before
+
+
+def test_a_platform_that_is_never_scanned_makes_no_images_pile_up() -> None:
+    """One predecessor for each platform is kept, however often a tag moves on."""
+    world = World(configuration(tags=("latest",)))
+    world.push("first", "latest", platforms=(*TWO, "linux/s390x"))
+    world.scan({f"first/{platform}": [f"CVE-{platform[6:].upper()}"] for platform in (*TWO, "linux/s390x")})
+    sizes = []
+    for number in range(20):
+        world.wait(1)
+        world.push(f"v{number}", "latest", platforms=(*TWO, "linux/s390x"))
+        # Neither s390x nor, in every other image, arm64 is ever scanned.
+        world.scan({f"v{number}/{platform}": [] for platform in TWO[: 1 + number % 2]})
+        sizes.append(len(world.document().images))
+    assert max(sizes) <= 1 + 3 + 1
+    assert sizes[-1] <= 3
+    # What nothing newer has a result of still stands in.
+    assert world.kinds() == {"CVE-S390X": "baseline"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("xy"), st.sets(st.sampled_from(PLATFORMS)), st.integers(0, 7)), max_size=9))
+def test_what_is_forgotten_of_predecessors_changes_nothing_that_is_seen(
+    pushes: list[tuple[str, set[str | None], int]],
+) -> None:
+    """Whatever has results, and however tags moved."""
+    made = FindingsDocument(REGISTRY, REGION, "app", BEGAN, BEGAN)
+    held: dict[str, ImageFact] = {}
+    for number, (tag, platforms, results) in enumerate(pushes):
+        children = {f"{number}{place}": one for place, one in enumerate(sorted(platforms, key=str))}
+        held[tag] = ImageFact(str(number), (tag,), BEGAN + timedelta(hours=number), children)
+        list_images(made, list(held.values()), BEGAN)
+        for place, manifest in enumerate(manifest for manifest in made.manifests if manifest):
+            if manifest.digest in children and results >> place % 3 & 1:
+                manifest.result_at = BEGAN
+        for tags, newest in (((), None), (("x",), None), ((), 1)):
+            before = view(configuration(tags=tags, newest=newest), made)
+            pruned = copy.deepcopy(made)
+            forget_predecessors(pruned)
+            assert view(configuration(tags=tags, newest=newest), pruned) == before
+        if results % 2:
+            forget_predecessors(made)
+        size = len(predecessors(made, made.images[str(number)], tag))
+        assert results % 2 == 0 or size <= 1 + len(PLATFORMS)

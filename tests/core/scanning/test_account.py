@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ecr_rescan.core.scanning.account import DAILY_QUOTA, QUOTA_MARGIN, Account
+from ecr_rescan.core.scanning.account import DAILY_QUOTA, QUOTA_MARGIN, Account, Rest
 from tests.builders import AT, REGION, REGISTRY
 
 ALL = DAILY_QUOTA - QUOTA_MARGIN
@@ -49,8 +49,9 @@ def test_the_document_is_read_as_it_was_written() -> None:
         paused_until=AT,
         events_at=AT,
         resume_at="b",
-        unnamed={"c": AT},
-        swept_at=AT,
         problem="none",
+        problems={"": "none"},
+        unexplained=("sha256:a",),
+        rests={"silent": Rest(AT, 2, "why")},
     )
     assert Account.from_json("key", account.to_json()) == account

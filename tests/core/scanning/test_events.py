@@ -21,8 +21,10 @@ from ecr_rescan.core.scanning.events import (
     ask_message,
     is_schedule,
     parse,
+    tells_of_arrivals,
 )
 from tests.core.scanning.test_normalise import JUNK
+from tests.core.test_shapes import ACCEPTED
 
 DIGEST = "sha256:" + "1" * 64
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -90,6 +92,36 @@ def test_a_push_that_says_little(nothing: dict[str, object]) -> None:
     assert parse(json.dumps(action("PUSH", **nothing))) == ImagePushed(*PLACE, DIGEST, None, "", "", AT)
 
 
+def test_a_replica() -> None:
+    """It arrives like a push, but is told of by an event of its own (ECR User Guide, sample events)."""
+    message = event(
+        "ECR Replication Action", result="SUCCESS", action_type="REPLICATE", image_tag="1.0", source_region="us-west-2"
+    )
+    assert parse(json.dumps(message)) == ImagePushed(*PLACE, DIGEST, "1.0", "", "", AT)
+
+
+def test_an_image_that_came_through_a_cache() -> None:
+    """The same of a pull-through cache; by digest it has no tag."""
+    message = event("ECR Pull Through Cache Action", sync_status="SUCCESS", image_tag="3.22")
+    assert parse(json.dumps(message)) == ImagePushed(*PLACE, DIGEST, "3.22", "", "", AT)
+    del message["detail"]["image-tag"]
+    assert parse(json.dumps(message)) == ImagePushed(*PLACE, DIGEST, None, "", "", AT)
+
+
+def test_only_an_arrival_shows_that_arrivals_are_heard() -> None:
+    """A registry's own events of scans come by another rule: they don't show that images are heard of."""
+    arrival, scan = parse(json.dumps(action("PUSH", image_tag="1"))), parse(json.dumps(event(scan_status="COMPLETE")))
+    others = [scan, parse(json.dumps(action("DELETE"))), ResultAsked(*PLACE, DIGEST), Ignored("")]
+    assert tells_of_arrivals([*others, arrival])
+    assert not tells_of_arrivals(others)
+
+
+@pytest.mark.parametrize("region", ACCEPTED["REGION"])
+def test_an_event_of_every_region_is_accepted(region: str) -> None:
+    """What a configuration may name, events may come from."""
+    assert parse(json.dumps(event() | {"region": region})) == ScanCompleted(PLACE[0], region, PLACE[2], DIGEST, AT)
+
+
 def test_a_deletion() -> None:
     """Of a tag or of an image."""
     tag = action("DELETE", image_tag="1.0")
@@ -125,6 +157,10 @@ def test_our_own_ask() -> None:
         (event() | {"detail": None}, "malformed detail"),
         (action("PUSH", result="FAILURE"), "an image action that failed"),
         (action("REPLICATE"), "an image action of another kind"),
+        (event("ECR Replication Action", result="FAILURE", action_type="REPLICATE"), "an image that did not arrive"),
+        (event("ECR Replication Action", result="SUCCESS", action_type="DELETE"), "an image that did not arrive"),
+        (event("ECR Pull Through Cache Action", sync_status="FAILED"), "an image that did not arrive"),
+        (event("ECR Pull Through Cache Action", sync_status="SUCCESS", image_digest=""), "no image-digest"),
         (action("UPDATE_STORAGE_CLASS", target_storage_class=["ARCHIVE"]), "an unknown storage class"),
         (action("PUSH", image_tag="a b"), "malformed image-tag"),
         (action("PUSH", image_digest=None), "no image-digest"),

@@ -65,8 +65,8 @@ def test_a_new_image_waits_for_nobody() -> None:
 def test_a_result_that_is_only_not_seen_yet_is_not_overdue() -> None:
     made = ledger(due(hours=1))
     claim(made.manifests[digest("0")], AT)
-    assert plan(made, AT + timedelta(minutes=30)).overdue == 0
-    assert plan(made, AT + timedelta(hours=2)).overdue == 1
+    assert plan(made, AT + timedelta(minutes=30)).overdue(AT + timedelta(minutes=30)) == 0
+    assert plan(made, AT + timedelta(minutes=30)).overdue(AT + timedelta(hours=2)) == 1
 
 
 def test_what_is_never_scanned_keeps_no_baseline_waiting() -> None:

@@ -14,6 +14,7 @@ from ecr_rescan.core.scanning.schedule import (
     MARGIN,
     QUOTA_REST,
     READ_REST,
+    REFUSED_RESTS,
     UNSEEN_REST,
     Action,
     claim,
@@ -297,3 +298,56 @@ def test_an_old_failure_is_not_taken_for_the_result_of_a_start_whose_answer_was_
     take_no_result(record, none(NoResultReason.FAILED), ScanType.BASIC, NOW + hours(1))
     assert record.failures == 1
     assert decide(record, IMAGE, ScanType.BASIC, NOW + hours(1)) is Action.START
+
+
+def test_a_refused_start_is_tried_ever_more_rarely_and_others_go_first() -> None:
+    """At once, then after 15 minutes, 1, 6 and 24 hours: four on the first day, one on each day after."""
+    record, now, sent = scanned(NOW - hours(25)), NOW, []
+    for _ in range(7):
+        assert decide(record, IMAGE, ScanType.BASIC, now - timedelta(seconds=1)) is not Action.START or not sent
+        assert decide(record, IMAGE, ScanType.BASIC, now) is Action.START
+        sent.append(now)
+        claim(record, now)
+        take_skip(record, SkippedScan(DIGEST, SkipReason.UNAVAILABLE, "no", refused=True), now)
+        assert (record.state, record.reason) == (ScanState.UNAVAILABLE, "no")
+        assert record.retry_at is not None
+        now = record.retry_at
+    assert tuple(after - before for before, after in zip(sent, sent[1:], strict=False)) == (
+        *REFUSED_RESTS,
+        hours(24),
+        hours(24),
+    )
+
+
+def test_a_refusal_that_nobody_can_lift_is_forgotten_with_a_result() -> None:
+    record = scanned(NOW - hours(25))
+    for _ in range(3):
+        claim(record, NOW)
+        take_skip(record, SkippedScan(DIGEST, SkipReason.UNAVAILABLE, "no", refused=True), NOW)
+    take_result(record, result(NOW + hours(1)), ScanType.BASIC, NOW + hours(1))
+    assert (record.refusals, record.retry_at, record.reason) == (0, None, "")
+
+
+@pytest.mark.parametrize("scan_type", ScanType)
+def test_a_refused_look_is_tried_ever_more_rarely(scan_type: ScanType) -> None:
+    record, waits = ManifestRecord(seen_by=ScanType.ENHANCED), []
+    now = NOW
+    for _ in range(5):
+        assert decide(record, IMAGE, scan_type, now) is Action.LOOK_UP
+        refused = NoResult(DIGEST, NoResultReason.UNAVAILABLE, "no", refused=True)
+        take_no_result(record, refused, scan_type, now)
+        take_no_result(record, refused, scan_type, now)
+        assert record.retry_at is not None
+        for moment in (now, now + (record.retry_at - now) / 2, record.retry_at - timedelta(seconds=1)):
+            assert decide(record, IMAGE, scan_type, moment) is Action.WAIT
+        waits.append(record.retry_at - now)
+        now = record.retry_at
+    assert tuple(waits) == (*REFUSED_RESTS, hours(24))
+
+
+def test_trouble_that_passes_is_tried_again_every_quarter_of_an_hour() -> None:
+    record, now = ManifestRecord(), NOW
+    for _ in range(5):
+        take_no_result(record, NoResult(DIGEST, NoResultReason.UNAVAILABLE, "timeout"), ScanType.BASIC, now)
+        assert record.retry_at == now + READ_REST
+        now = record.retry_at

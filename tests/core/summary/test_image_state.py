@@ -86,14 +86,6 @@ NO_RESULT = [
         id="unsupported",
     ),
     pytest.param(
-        None,
-        {"artifact_type": "application/vnd.cncf.helm.config.v1+json"},
-        "UNSUPPORTED",
-        "unsupported",
-        "not a container image: application/vnd.cncf.helm.config.v1+json",
-        id="a chart",
-    ),
-    pytest.param(
         complete(hours(50)),
         {"archived": True},
         "ARCHIVED",
@@ -132,14 +124,6 @@ NO_RESULT = [
         "never",
         "manifest unreadable",
         id="index that can't be resolved",
-    ),
-    pytest.param(
-        None,
-        {"media_type": INDEX, "children": {}},
-        "UNSUPPORTED",
-        "unsupported",
-        "an image index without a platform that ECR scans",
-        id="index without platforms",
     ),
     pytest.param(
         None,

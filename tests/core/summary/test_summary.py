@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image, Manifest
+from ecr_rescan.core.scanning.account import REPOSITORIES, SCAN_TYPE, Account, Rest
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage
 from ecr_rescan.core.scanning.schedule import INTERVAL, MARGIN
 from ecr_rescan.core.severity import Severity
@@ -21,6 +22,7 @@ from tests.summary_records import (
     INDEX,
     LOW,
     NOW,
+    PLACE,
     REGION,
     REGISTRY,
     REPOSITORY,
@@ -105,7 +107,7 @@ def test_only_selected_images_are_told_newest_first() -> None:
         ({"missing_since": NOW}, "team/*", "team/app: repository not found"),
         ({}, REPOSITORY, "no image is selected: nothing that was listed matches"),
         ({}, ("gone", "!gone"), "no image is selected: nothing that was listed matches"),
-        ({}, "other/*", "no image is selected: nothing that was listed matches"),
+        ({}, "other/*", "no image is selected: the registry's repositories have not been listed yet"),
     ],
 )
 def test_a_configuration_says_why_it_shows_nothing(members: dict[str, Any], repository: Any, problem: str) -> None:
@@ -115,6 +117,38 @@ def test_a_configuration_says_why_it_shows_nothing(members: dict[str, Any], repo
         setattr(held, name, value)
     patterns = (repository,) if isinstance(repository, str) else repository
     assert one(held, of=configuration(repository=patterns)).problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        (None, "no image is selected: the registry's repositories have not been listed yet"),
+        (Account(*PLACE[:2]), "no image is selected: the registry's repositories have not been listed yet"),
+        (Account(*PLACE[:2], repositories_at=NOW), "no image is selected: nothing that was listed matches"),
+        (
+            Account(*PLACE[:2], rests={REPOSITORIES: Rest(NOW, 1, "AccessDeniedException: no")}),
+            "registry 123456789012 in us-east-1: its repositories can't be listed, so that new ones are not seen: "
+            "AccessDeniedException: no",
+        ),
+        (
+            Account(*PLACE[:2], rests={SCAN_TYPE: Rest(NOW, 1, "AccessDeniedException: no")}),
+            "registry 123456789012 in us-east-1: how it is scanned can't be asked, so that it is taken for BASIC: "
+            "AccessDeniedException: no",
+        ),
+    ],
+)
+def test_nothing_matches_is_said_only_after_a_complete_listing(account: Account | None, problem: str) -> None:
+    """A listing that is refused, or was never done, is a problem of its own."""
+    accounts = {PLACE[:2]: account} if account else {}
+    summary = summarise([configuration(repository=("none/*",))], {}, {}, [], at=NOW, accounts=accounts)
+    assert summary.configurations[0].problems == (problem,)
+
+
+def test_a_refused_listing_is_no_problem_of_who_needs_none() -> None:
+    """A configuration that names its repositories is told of what concerns it alone."""
+    account = Account(*PLACE[:2], rests={REPOSITORIES: Rest(NOW, 1, "AccessDeniedException: no")})
+    summary = summarise([configuration()], {PLACE: ledger({"1": None})}, {}, [], at=NOW, accounts={PLACE[:2]: account})
+    assert summary.configurations[0].problems == ()
 
 
 def test_an_unreadable_ledger_is_told_with_the_configurations_that_name_it() -> None:
@@ -182,6 +216,7 @@ def test_the_json_names_every_member() -> None:
             "ages": {"HIGH": age},
             "changes": changes,
             "coverage": coverage,
+            "not_images": 0,
         },
         "configurations": [
             {
@@ -203,6 +238,7 @@ def test_the_json_names_every_member() -> None:
                 "resolved": dict.fromkeys(("last_24h", "last_7d"), {"fixed": 0, "withdrawn": 0, "gone": 0}),
                 "ignore": [],
                 "problems": [],
+                "not_images": {"count": 0, "kinds": {}, "first": []},
                 "images": [
                     {
                         "repository": REPOSITORY,

@@ -124,7 +124,7 @@ class TestSuppressions:
             (Suppression("CVE-2", "r", tags=("b*",)), {CRITICAL: 1, HIGH: 1}, 1, [0, 1]),
             (Suppression("CVE-1", "r", until=NOW.date()), {LOW: 1}, 2, [2, 1]),
             (Suppression("CVE-1", "r", until=date(2026, 11, 22)), {CRITICAL: 1, HIGH: 1, LOW: 1}, 0, [0, 0]),
-            (Suppression("cve-1", "r"), {CRITICAL: 1, HIGH: 1, LOW: 1}, 0, [0, 0]),
+            (Suppression("cve-1", "r"), {LOW: 1}, 2, [2, 1]),
         ],
     )
     def test_what_they_hide(

@@ -15,8 +15,9 @@ from ecr_rescan.core.changes.recording import Update, announce, record
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.telling import feed as feed_module
-from ecr_rescan.core.telling.feed import FeedSource, render_feed
+from ecr_rescan.core.telling.feed import FeedSource, of_its_own, render_feed
 from ecr_rescan.core.telling.feed_filters import FeedFilters
+from ecr_rescan.core.text import safe_link
 from tests.builders import AT, configuration, digest, document, found, image, result, update
 from tests.feeds import ATOM, SELF, is_complete, parse, raw_entries, render
 
@@ -27,7 +28,7 @@ def test_an_entry_says_what_people_need_to_know() -> None:
     text = render([document(images=[image("one", "latest", "v1")], results=[result("one", finding)])])
     (entry,) = parse(text).entries
     assert entry.title == "CVE-2026-1 HIGH in openssl"
-    assert entry.link == "https://example.com/a"
+    assert entry.link == f"https://example.com/a#ecr-rescan-{entry.id.removeprefix('urn:uuid:')}"
     assert entry.published == entry.updated == "2026-03-02T08:00:00+00:00"
     assert entry.id.startswith("urn:uuid:")
     assert {tag.term for tag in entry.tags} == {"HIGH", "baseline", "openssl"}
@@ -283,6 +284,32 @@ def test_many_images_are_counted_and_the_first_ones_listed() -> None:
     assert "and 70 more" in entry.content[0].value
     assert "45 images of team/a, team/b, team/c." in entry.summary
     assert "openssl 2.9, 3.0.1." in entry.summary
+
+
+def test_what_is_back_has_a_link_of_its_own() -> None:
+    """Readers that know entries by their link would miss it: the advisory is the same as before."""
+    lacks = {"images": [image()], "results": [result("one", at=AT + timedelta(days=2))]}
+    later = {"images": [image()], "results": [result("one", found(), at=AT + timedelta(days=4))]}
+    app = document(images=[image()], results=[result("one", found())])
+    before = {entry.link for entry in parse(render([app])).entries}
+    back = update(update(app, **lacks, at=AT + timedelta(days=2)), **later, at=AT + timedelta(days=4))
+    (entry,) = parse(render([back])).entries
+    assert "back again" in entry.title
+    assert entry.link not in before
+    assert {link.partition("#")[0] for link in (*before, entry.link)} == {"https://example.com/a"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "link"),
+    [
+        ("https://example.com/a?b=c", "https://example.com/a?b=c#ecr-rescan-ID"),
+        ("https://example.com/a#USN-1", "https://example.com/a#USN-1:~:ecr-rescan-ID"),
+    ],
+)
+def test_a_link_keeps_all_of_the_advisory_s(uri: str, link: str) -> None:
+    """A fragment that was there still leads to its place; so links work, and stay links that are safe."""
+    made = of_its_own(uri, "ID")
+    assert made == link == safe_link(made)
 
 
 def test_without_a_safe_link_the_image_in_the_console_is_linked() -> None:

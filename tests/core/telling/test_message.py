@@ -17,7 +17,7 @@ from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.scan_result import ScanFinding
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.telling.message import baseline_message, changes_message, suppressions_message
+from ecr_rescan.core.telling.message import Known, baseline_message, changes_message, suppressions_message
 from ecr_rescan.core.telling.message_forms import CHAT_CHARACTERS, Message
 from tests.builders import AT, CONFIG_ID, configuration, document, found, image, result
 
@@ -157,7 +157,7 @@ def test_attributes_are_for_filter_policies() -> None:
 def test_more_repositories_than_the_attribute_holds_are_a_star() -> None:
     """So that a filter can let through what it can't see."""
     names = [f"team/{number:0200}" for number in range(300)]
-    message = baseline_message(configuration(["team/*"]), names, {}, 0, URL, AT, began=AT)
+    message = baseline_message(configuration(["team/*"]), names, {}, Known(1, {}), URL, AT, began=AT)
     named = message.attributes["repositories"]
     assert named[-1] == "*"
     assert list(named[:-1]) == names[: len(named) - 1]
@@ -199,6 +199,7 @@ def test_however_many_alerts_every_form_fits(count: int) -> None:
 
 
 MARKUP = re.compile(r"[<>@|&]")
+HOST = re.compile(r"\w\.[^\W\d_]{2}")
 
 
 def assert_inert(message: Message) -> None:
@@ -206,7 +207,10 @@ def assert_inert(message: Message) -> None:
     for form in message.forms.values():
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", form)
     content = chat(message)["content"]
-    assert not MARKUP.search(content["title"])
+    for title in (content["title"], chat(message)["metadata"]["summary"]):
+        assert not re.search(r"[<>@|&*_~#`]|://|\]\(", title)
+        assert not HOST.search(title)
+    assert not HOST.search(message.forms["sms"])
     for line in content["description"].splitlines():
         assert line.count("`") % 2 == 0
         outside = "".join(line.split("`")[::2])
@@ -214,7 +218,8 @@ def assert_inert(message: Message) -> None:
         outside = re.sub(r"^\*[A-Z]+\*", "", re.sub(r"https://example\.com/[^ ]*", "", outside))
         assert not re.search(r"[*_~<>@|&\[\]#]|://", outside)
     for line in message.forms["email"].splitlines():
-        assert line.strip().startswith(("https://example.com/", f"Everything: {URL}")) or "://" not in line
+        own = line.strip().startswith(("https://example.com/", f"Everything: {URL}"))
+        assert own or not ("://" in line or HOST.search(line))
 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -229,6 +234,9 @@ def assert_inert(message: Message) -> None:
                 "*bold*",
                 "[click](https://evil.example)",
                 "https://evil.example/x",
+                "www.evil.example",
+                "see evil.example, or write to a@evil.example",
+                "пример.рф",
                 "\u202egpj.exe",
                 "a\nb",
                 "</description>",
@@ -254,7 +262,7 @@ def test_hostile_text_never_lives(texts: list[str]) -> None:
         occurrences=(replace(occurrence, version=version),),
         advisory=replace(alert.advisory, description=description, uri=f"https://example.com/{uri}"),
     )
-    asked = configuration(description="Team A")
+    asked = replace(configuration(), description=description or "Team A")
     message = changes_message(asked, [hostile], URL, AT)
     assert_inert(message)
     assert size(message) <= SNS_BYTES
@@ -272,14 +280,14 @@ def test_the_baseline_is_counted_not_listed() -> None:
         configuration(description="Team A"),
         [f"team/{number}" for number in range(30)],
         Counter({Severity.HIGH: 3, Severity.UNDEFINED: 1}),
-        2,
+        Known(5, {"failed": 2}),
         None,
         AT,
         began=AT,
     )
     assert message.subject == "Baseline: Team A: 3 HIGH, 1 UNDEFINED"
     assert "and 10 more" in message.forms["email"]
-    assert "2 images have no result yet" in message.forms["email"]
+    assert "2 images have no result: 2 failed." in message.forms["email"]
     read = machine(message)
     assert (read["type"], read["counts"], read["waiting"]) == ("baseline", {"HIGH": 3, "UNDEFINED": 1}, 2)
     assert (message.attributes["severity"], message.attributes["changes"]) == ("HIGH", ["baseline"])
@@ -287,9 +295,9 @@ def test_the_baseline_is_counted_not_listed() -> None:
 
 def test_nothing_found_is_a_baseline_too() -> None:
     """Its severity is a word that no filter for severities has."""
-    message = baseline_message(configuration(), ["team/app"], {}, 0, URL, AT, began=AT)
+    message = baseline_message(configuration(), ["team/app"], {}, Known(2, {}), URL, AT, began=AT)
     assert message.attributes["severity"] == "NONE"
-    assert message.subject == "Baseline: team/app: no findings"
+    assert message.subject == "Baseline: team/app: no findings in 2 images"
 
 
 def test_suppressions_say_what_is_shown_again() -> None:

@@ -25,6 +25,10 @@ class EnhancedRegistry:
         self.asked.append(digest)
         return SkippedScan(digest, SkipReason.ENHANCED, "This feature is disabled")
 
+    def may_ask(self) -> bool:
+        """There is time, and it answers."""
+        return True
+
     def scan_type(self) -> ScanType:
         """The registry's own word."""
         return ScanType.ENHANCED
@@ -33,9 +37,10 @@ class EnhancedRegistry:
 def test_one_refusal_tells_for_all_that_the_registry_is_enhanced() -> None:
     """Whoever was not asked about has its basic scans hidden, too, and is looked at when that ends."""
     registry, account, report = EnhancedRegistry(), Account("123456789012", "us-east-1"), Report()
-    starter = Starter(account, cast(Any, registry), report, lambda: 100.0, NOW)
+    starter = Starter(account, report, lambda: 100.0, NOW)
+    starter.open(NOW)
     with ThreadPoolExecutor(1) as calls:
-        facts = starter.start("team/app", ["sha256:a", "sha256:b", "sha256:c"], calls)
+        facts = starter.start(cast(Any, registry), "team/app", ["sha256:a", "sha256:b", "sha256:c"], calls)
     assert registry.asked == ["sha256:a"]
     assert [skip.reason for skip in facts.skips] == [SkipReason.ENHANCED] * 3
     assert (account.scan_type, report.unsent) == (ScanType.ENHANCED, 2)

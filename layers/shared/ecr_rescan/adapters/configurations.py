@@ -30,6 +30,14 @@ class Configurations:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """How much is under ``configs/``: objects, and their bytes."""
+
+    objects: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     etag: str
     entry: ScanConfiguration | Problem
@@ -62,15 +70,22 @@ class ConfigurationStore:
                 known[item.key] = _Known(item.etag, Problem(item.key, problem))
             else:
                 changed.append(item.key)
-        for key, stored in zip(changed, self._documents.get_many(changed), strict=True):
+        etags = {item.key: item.etag for item in listed}
+        read = self._documents.get_many(changed, largest=_LARGEST_BYTES)
+        for key, stored in zip(changed, read, strict=True):
             if stored is not None:
-                known[key] = _parsed(key, stored)
+                known[key] = _parsed(key, stored, etags[key])
         self._known = known
         entries = [known[item.key].entry for item in listed if item.key in known]
         return Configurations(
             valid=tuple(entry for entry in entries if isinstance(entry, ScanConfiguration)),
             problems=tuple(entry for entry in entries if isinstance(entry, Problem)),
         )
+
+    def usage(self) -> Usage:
+        """What there is, at the price of one listing."""
+        sizes = [item.size for item in self._documents.list(keys.CONFIGS)]
+        return Usage(len(sizes), sum(sizes))
 
     def get(self, configuration_id: str) -> tuple[ScanConfiguration, str] | None:
         """A configuration and its ETag, or None where there is none.
@@ -79,7 +94,7 @@ class ConfigurationStore:
             DocumentError: what is there can't be used.
             StoreError: S3 failed.
         """
-        stored = self._documents.get(keys.config_key(configuration_id))
+        stored = self._documents.get(keys.config_key(configuration_id), largest=_LARGEST_BYTES)
         if stored is None:
             return None
         return _read(configuration_id, stored), stored.etag
@@ -91,8 +106,8 @@ class ConfigurationStore:
 
     def put(self, configuration: ScanConfiguration, *, if_match: str | None = None, if_none_match: bool = False) -> str:
         """Write a configuration and answer its ETag; ConflictError where the condition does not hold."""
-        key = keys.config_key(configuration.id)
-        return self._documents.put(key, configuration.to_document(), if_match=if_match, if_none_match=if_none_match)
+        key, body = keys.config_key(configuration.id), configuration.to_document()
+        return self._documents.put(key, body, if_match=if_match, if_none_match=if_none_match, compress=False)
 
     def delete(self, configuration_id: str, *, if_match: str) -> None:
         """Remove a configuration; ConflictError when it is not, or no longer, the one with that ETag."""
@@ -107,10 +122,12 @@ def _unfit(item: Listed) -> str | None:
     return None
 
 
-def _parsed(key: str, stored: Stored | StoreError | DocumentError) -> _Known:
-    if isinstance(stored, StoreError | DocumentError):
+def _parsed(key: str, stored: Stored | StoreError | DocumentError, listed_as: str) -> _Known:
+    if isinstance(stored, StoreError):
         # No ETag: what could not be read this time is tried again the next.
         return _Known("", Problem(key, str(stored)))
+    if isinstance(stored, DocumentError):
+        return _Known(listed_as, Problem(key, stored.problem))
     try:
         return _Known(stored.etag, _read(keys.parse_config_key(key) or "", stored))
     except DocumentError as error:

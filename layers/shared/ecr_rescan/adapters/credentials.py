@@ -90,15 +90,22 @@ class EcrClients:
         """The client of a Region, with the function's own permissions (None) or a role's.
 
         Raises:
-            RegistryError: the role could not be assumed.
+            RegistryError: the role could not be assumed, or there is no client for such a Region.
         """
         credentials = self._roles.credentials(role_arn) if role_arn else None
         key = (role_arn or "", region)
         with self._lock:
             held = self._clients.pop(key, None)
             if held is None or held[0] != credentials:
-                held = (credentials, self._make(region, credentials))
+                held = (credentials, self._made(region, credentials))
             self._clients[key] = held
             while len(self._clients) > self._capacity:
                 self._clients.popitem(last=False)
             return held[1]
+
+    def _made(self, region: str, credentials: Credentials | None) -> Any:
+        try:
+            return self._make(region, credentials)
+        except (BotoCoreError, ValueError) as error:
+            # botocore refuses a Region's name that can't be part of a host name.
+            raise RegistryError(type(error).__name__, str(error), region=region, registry="") from error

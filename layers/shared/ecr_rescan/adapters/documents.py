@@ -20,6 +20,9 @@ from ecr_rescan.core.errors import ConflictError, DocumentError, StoreError
 
 JSON = "application/json"
 
+LARGEST_BYTES = 128 * 1024 * 1024
+"""A document's size when it is expanded; a larger one would not fit into a function's memory as objects either."""
+
 _COMPRESS_OVER = 32 * 1024
 # gzip's own 9 takes nearly twice as long, for 1 % less.
 _COMPRESSION = 6
@@ -81,36 +84,41 @@ class DocumentStore:
         self._counting = threading.Lock()
         self.calls: Counter[str] = Counter()
 
-    def get(self, key: str) -> Stored | None:
-        """The document, or None where there is none.
+    def get(self, key: str, *, largest: int = LARGEST_BYTES) -> Stored | None:
+        """The document, or None where there is none; ``largest`` is how many bytes it may have, expanded or not.
 
         Raises:
             StoreError: S3 failed or refused.
-            DocumentError: it is compressed and damaged.
+            DocumentError: it is compressed and damaged, or too large.
         """
-        return self._get(key)
+        return self._get(key, largest)
 
-    def get_unless(self, key: str, etag: str) -> Stored | None:
-        """The document, or None where it still has that ETag, and where there is none; errors as of ``get``."""
-        return self._get(key, IfNoneMatch=etag)
+    def get_unless(self, key: str, etag: str, *, largest: int = LARGEST_BYTES) -> Stored | None:
+        """The document, or None where it still has that ETag, and where there is none; else as ``get``."""
+        return self._get(key, largest, IfNoneMatch=etag)
 
-    def _get(self, key: str, **condition: str) -> Stored | None:
+    def _get(self, key: str, largest: int, **condition: str) -> Stored | None:
         self._count("GetObject")
         try:
             reply = self._s3.get_object(Bucket=self._bucket, Key=key, **condition)
+            if reply["ContentLength"] > largest:
+                reply["Body"].close()
+                raise _too_large(key, largest)
             body = reply["Body"].read()
         except (ClientError, BotoCoreError) as error:
             if _code(error) in _MISSING or (condition and _code(error) in _UNCHANGED):
                 return None
             raise StoreError(key, _code(error)) from error
-        return Stored(key, reply["ETag"], _expanded(key, body), reply["LastModified"].astimezone(UTC))
+        return Stored(key, reply["ETag"], _expanded(key, body, largest), reply["LastModified"].astimezone(UTC))
 
-    def get_many(self, keys: Sequence[str]) -> list[Stored | StoreError | DocumentError | None]:
+    def get_many(
+        self, keys: Sequence[str], *, largest: int = LARGEST_BYTES
+    ) -> list[Stored | StoreError | DocumentError | None]:
         """Documents read concurrently, in the order of the keys; one that can't be read is its error, not raised."""
         if not keys:
             return []
         with ThreadPoolExecutor(min(_CONCURRENCY, len(keys))) as pool:
-            return list(pool.map(self._get_or_error, keys))
+            return list(pool.map(lambda key: self._get_or_error(key, largest), keys))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every document whose key begins so, in the order of the keys, over all pages.
@@ -135,19 +143,24 @@ class DocumentStore:
         if_match: str | None = None,
         if_none_match: bool = False,
         content_type: str = JSON,
+        compress: bool = True,
     ) -> str:
         """Write a document and answer its ETag.
 
         Args:
             if_match: only over the document with this ETag.
             if_none_match: only where there is none.
+            compress: False keeps a large one readable, and its size as it is listed true.
 
         Raises:
             ConflictError: the condition does not hold.
+            DocumentError: it is larger than would be read again.
             StoreError: S3 failed or refused.
         """
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
-        if len(body) > _COMPRESS_OVER:
+        if len(body) > LARGEST_BYTES:
+            raise _too_large(key, LARGEST_BYTES)
+        if compress and len(body) > _COMPRESS_OVER:
             # Without a fixed mtime the same body would get a new ETag, and seem changed, every time.
             request |= {"Body": gzip.compress(body, _COMPRESSION, mtime=0), "ContentEncoding": "gzip"}
         if if_match is not None:
@@ -200,10 +213,7 @@ class DocumentStore:
             StoreError: S3 failed or refused.
             Whatever ``change`` raises.
         """
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
-                self._sleep(longest * self._chance())
+        for attempt in self.attempts(key):
             stored = known if known is not None and not attempt else self.get(key)
             body = change(stored.body if stored else None)
             if body is None or (stored and stored.body == body):
@@ -214,11 +224,24 @@ class DocumentStore:
                 return self.put(key, body, if_none_match=True)
             except ConflictError:
                 continue
+        raise AssertionError("the attempts end with an error")
+
+    def attempts(self, key: str) -> Iterator[int]:
+        """The numbers, from 0, of the attempts to write what others may be writing, with pauses in between.
+
+        Raises:
+            ConflictError: after eight attempts.
+        """
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
+                self._sleep(longest * self._chance())
+            yield attempt
         raise ConflictError(key, f"{key} was changed by somebody else {_ATTEMPTS} times in a row")
 
-    def _get_or_error(self, key: str) -> Stored | StoreError | DocumentError | None:
+    def _get_or_error(self, key: str, largest: int) -> Stored | StoreError | DocumentError | None:
         try:
-            return self.get(key)
+            return self.get(key, largest=largest)
         except (StoreError, DocumentError) as error:
             return error
 
@@ -235,11 +258,22 @@ def _was_retried(error: ClientError | BotoCoreError) -> bool:
     return isinstance(error, ClientError) and error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
 
-def _expanded(key: str, body: bytes) -> bytes:
+def _expanded(key: str, body: bytes, largest: int) -> bytes:
     # By its first bytes, not its Content-Encoding: a copy made by hand often loses the header.
     if not body.startswith(_GZIP_MAGIC):
         return body
+    # A thousandth of the size is enough for gzip, so that what is small in the bucket may be too large for the memory.
+    expanding = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        return gzip.decompress(body)
-    except (OSError, EOFError, zlib.error) as error:
+        expanded = expanding.decompress(body, largest)
+    except zlib.error as error:
         raise DocumentError(key, "is damaged: not valid gzip") from error
+    if not expanding.eof and len(expanded) >= largest:
+        raise _too_large(key, largest)
+    if not expanding.eof or expanding.unused_data:
+        raise DocumentError(key, "is damaged: not valid gzip")
+    return expanded
+
+
+def _too_large(key: str, largest: int) -> DocumentError:
+    return DocumentError(key, f"is larger than {largest:,} bytes")

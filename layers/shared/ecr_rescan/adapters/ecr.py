@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +18,9 @@ from ecr_rescan.core.scan_result import (
     SkipReason,
     StartedScan,
 )
-from ecr_rescan.core.scanning.index_manifest import MANIFEST_MEDIA_TYPES, IndexManifest, read_index
-from ecr_rescan.core.scanning.ledger import INDEX_MEDIA_TYPES
-from ecr_rescan.core.scanning.normalise import MAX_DETAIL, bounded, scan_result
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES
+from ecr_rescan.core.scanning.index_manifest import IndexManifest, read_index
+from ecr_rescan.core.scanning.normalise import MAX_DETAIL, MAX_NAME, bounded, scan_result
 from ecr_rescan.core.times import whole_seconds
 
 PAGE_SIZE = 1000
@@ -76,44 +72,36 @@ class IndexChildren:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """How a registry is scanned; ``filters``: those of all its rules, which choose the repositories."""
+
+    scan_type: ScanType
+    filters: tuple[str, ...]
+
+
 class Registry:
     """One registry in one Region.
 
     Trouble with one image is a value; trouble with a listing is a RegistryError, so that an incomplete listing is never
-    taken for a complete one. Safe to use from several threads. ``calls`` counts the calls that were sent, by operation.
+    taken for a complete one. Safe to use from several threads.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        *,
-        registry: str,
-        region: str,
-        own: bool,
-        seconds_left: Callable[[], float] = lambda: math.inf,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        """Wrap a client.
+    def __init__(self, clients: Callable[[], Iterable[PatientClient]], *, registry: str, region: str) -> None:
+        """Ask with the first client, and with the next one what that one's role is not permitted.
 
         Args:
-            client: a boto3 ECR client that makes one attempt per call.
+            clients: gives them in their order, at each call and only as far as they are needed.
             registry: the account whose images are meant; sent with every call that takes it.
             region: for errors.
-            own: whether the client's credentials belong to that account.
-            seconds_left: how long there is to wait for retries.
-            sleep: waits for so many seconds.
-            chance: answers 0 to 1, for jitter.
         """
-        self._ecr = PatientClient(client, sleep=sleep, chance=chance, seconds_left=seconds_left)
+        self._clients = clients
         self._registry = registry
         self._region = region
-        self._own = own
 
-    @property
-    def calls(self) -> Counter[str]:
-        """How many calls were sent, by operation; retries count."""
-        return self._ecr.calls
+    def may_ask(self) -> bool:
+        """Whether there is time for a call, and anybody to answer it."""
+        return any(client.may_ask() for client in self._clients())
 
     def repositories(self) -> list[str]:
         """The names of all repositories, sorted.
@@ -163,7 +151,8 @@ class Registry:
             )
         except CallFailedError as error:
             reason = _NO_RESULT.get(error.code, NoResultReason.UNAVAILABLE)
-            return NoResult(digest, reason, _detail(error, known=error.code in _NO_RESULT))
+            known = error.code in _NO_RESULT
+            return NoResult(digest, reason, _detail(error, known=known), refused=error.refused and not known)
         return scan_result(digest, pages, scan_type=scan_type)
 
     def start(self, repository: str, digest: str) -> StartedScan | SkippedScan:
@@ -173,7 +162,7 @@ class Registry:
         spent. Such a start is UNAVAILABLE, with "maybe started" in its detail.
         """
         try:
-            self._ecr.call(
+            self._call(
                 "StartImageScan",
                 resend_lost=False,
                 registryId=self._registry,
@@ -186,31 +175,68 @@ class Registry:
             if error.maybe_done and reason in (SkipReason.UNAVAILABLE, SkipReason.LIMIT_EXCEEDED):
                 detail = f"maybe started: {_detail(error, known=False)}"
                 return SkippedScan(digest, SkipReason.UNAVAILABLE, detail, maybe_started=True)
-            return SkippedScan(digest, reason, _detail(error, known=error.code in _SKIPPED))
+            known = error.code in _SKIPPED
+            return SkippedScan(digest, reason, _detail(error, known=known), refused=error.refused and not known)
         return StartedScan(digest)
 
     def scan_type(self) -> ScanType | None:
+        """The scan type of ``scanning``."""
+        found = self.scanning()
+        return found.scan_type if found is not None else None
+
+    def scanning(self) -> Scanning | None:
         """How the registry is scanned; None where ECR can't be asked (another account's registry) or names no type.
 
         Raises:
             RegistryError: ECR refused.
         """
-        if not self._own:
+        if not any(client.own for client in self._clients()):
             return None
         try:
-            reply = self._ecr.call("GetRegistryScanningConfiguration")
+            reply = self._call("GetRegistryScanningConfiguration", of_own=True)
         except CallFailedError as error:
             raise self._error(error) from error
-        name = reply.get("scanningConfiguration", {}).get("scanType")
-        return ScanType(name) if name in set(ScanType) else None
+        configuration = reply.get("scanningConfiguration") or {}
+        name = configuration.get("scanType")
+        if name not in set(ScanType):
+            return None
+        filters = {
+            bounded(item.get("filter"), MAX_NAME)
+            for rule in _rows([configuration], "rules")
+            for item in _rows([rule], "repositoryFilters")
+        }
+        return Scanning(ScanType(name), tuple(sorted(filters - {""})))
+
+    def _call(self, operation: str, *, of_own: bool = False, **parameters: Any) -> dict[str, Any]:
+        about = (operation, parameters.get("repositoryName", ""))
+        denied: CallFailedError | None = None
+        for client in self._in_turn(about):
+            if of_own and not client.own:
+                continue
+            try:
+                return client.call(operation, **parameters)
+            except CallFailedError as error:
+                if not error.is_denied:
+                    raise
+                client.denied.add(about)
+                denied = error
+        raise denied or CallFailedError("NoRole", "no role can be used", maybe_done=False, refused=True)
+
+    def _in_turn(self, about: tuple[str, str]) -> Iterator[PatientClient]:
+        """The clients to try, in order; where all were denied it before, the first of them once more."""
+        denied = []
+        for client in self._clients():
+            if about in client.denied:
+                denied.append(client)
+            else:
+                yield client
+        yield from denied[:1]
 
     def _pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         tokens: set[str] = set()
         page: dict[str, Any] = {}
         while True:
-            page = self._ecr.call(
-                operation, registryId=self._registry, maxResults=PAGE_SIZE, **parameters, **_next(page)
-            )
+            page = self._call(operation, registryId=self._registry, maxResults=PAGE_SIZE, **parameters, **_next(page))
             yield page
             token = page.get("nextToken")
             if not token:
@@ -221,7 +247,8 @@ class Registry:
 
     def _everything(self) -> dict[str, str]:
         # Without it archived images are left out, and would look deleted. An older botocore refuses to send it.
-        members = self._ecr.client.meta.service_model.operation_model("DescribeImages").input_shape.members
+        client = next(iter(self._clients())).client
+        members = client.meta.service_model.operation_model("DescribeImages").input_shape.members
         wanted = {"tagStatus": "ANY", "imageStatus": "ANY"}
         return {name: value for name, value in wanted.items() if name in members["filter"].members}
 
@@ -232,7 +259,7 @@ class Registry:
         for start in range(0, len(asked), IMAGES_PER_BATCH):
             batch = asked[start : start + IMAGES_PER_BATCH]
             try:
-                reply = self._ecr.call(
+                reply = self._call(
                     "BatchGetImage",
                     registryId=self._registry,
                     repositoryName=repository,
@@ -253,7 +280,12 @@ class Registry:
 
     def _error(self, error: CallFailedError, repository: str | None = None) -> RegistryError:
         return RegistryError(
-            error.code, error.message, region=self._region, registry=self._registry, repository=repository
+            error.code,
+            error.message,
+            region=self._region,
+            registry=self._registry,
+            repository=repository,
+            refused=error.refused,
         )
 
 

@@ -1,15 +1,20 @@
-"""The named tokens in the bucket: one document for each configuration, and one for the dashboard."""
+"""The named tokens in the bucket: one document for each configuration, one for the dashboard, one for the gate."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore
-from ecr_rescan.core.tokens import TokenSet
+from ecr_rescan.core.errors import ConflictError
+from ecr_rescan.core.tokens import TokenRequest, TokenSet
+
+LARGEST_BYTES = 64 * 1024
+"""Ten tokens take some three thousand."""
 
 
 class TokenSetStore:
-    """Reads and changes sets of tokens by their keys (``core.keys.tokens_key``, ``DASHBOARD_TOKENS``)."""
+    """Reads and changes sets of tokens by their keys, which ``core.keys`` names."""
 
     def __init__(self, documents: DocumentStore) -> None:
         self._documents = documents
@@ -21,10 +26,14 @@ class TokenSetStore:
             DocumentError: what is there can't be read.
             StoreError: S3 failed.
         """
-        stored = self._documents.get(key)
+        stored = self._documents.get(key, largest=LARGEST_BYTES)
         return _read(key, stored.body if stored else None)
 
-    def add(self, key: str, name: str, *, random_bytes: bytes, now: datetime) -> str:
+    def etag(self, key: str) -> str | None:
+        """The ETag of the set, even if it can't be read; None where there is none."""
+        return next((item.etag for item in self._documents.list(key) if item.key == key), None)
+
+    def add(self, key: str, asked: TokenRequest, *, random_bytes: bytes, now: datetime) -> str:
         """Add a token and answer it; this is the only time that it can be seen.
 
         Raises:
@@ -36,7 +45,13 @@ class TokenSetStore:
 
         def change(body: bytes | None) -> bytes:
             nonlocal added
-            changed, added = _read(key, body).add(name, random_bytes=random_bytes, now=now)
+            changed, added = _read(key, body).add(
+                asked.name,
+                random_bytes=random_bytes,
+                now=now,
+                expires=asked.expires,
+                addresses=asked.addresses,
+            )
             return changed.to_document()
 
         self._documents.update(key, change)
@@ -56,9 +71,10 @@ class TokenSetStore:
         self._documents.put(key, fresh.to_document())
         return token
 
-    def delete(self, key: str) -> None:
-        """Take all tokens away."""
-        self._documents.delete(key)
+    def delete(self, key: str, *, if_match: str) -> None:
+        """Take all tokens away, unless they are others by now than those with that ETag."""
+        with suppress(ConflictError):
+            self._documents.delete(key, if_match=if_match)
 
 
 def _read(key: str, body: bytes | None) -> TokenSet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_rescan.core.errors import MessageError
 from ecr_rescan.core.scanning.normalise import encodable
+from ecr_rescan.core.telling.ascii import readable_ascii
 from ecr_rescan.core.telling.message_forms import Message
 
 MAX_SUBJECT = 99
 MAX_ATTRIBUTES = 10
 """What a subscribed queue with raw delivery takes; SNS drops messages with more (SNS Developer Guide)."""
-
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
 class Topic:
@@ -61,8 +59,7 @@ class Topic:
 
 def ascii_subject(text: str) -> str:
     """A subject as SNS takes it: ASCII without control characters, below 100 characters, not blank."""
-    words = _UNPRINTABLE.sub(lambda gap: " " if gap[0].isspace() else "?", text)
-    words = " ".join(words.split()) or "ecr-rescan"
+    words = readable_ascii(text) or "ecr-rescan"
     return words if len(words) <= MAX_SUBJECT else words[: MAX_SUBJECT - 3] + "..."
 
 

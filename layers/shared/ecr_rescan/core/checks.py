@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TypeGuard
 
 from ecr_rescan.core.errors import Fault
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.shapes import LONGEST_REPOSITORY, LONGEST_TAG, REPOSITORY_PATTERN, TAG_PATTERN
 
-# ECR API reference, PutImage and CreateRepository: what a tag and a repository name may consist of, and the wildcards.
-TAG_PATTERN = re.compile(r"!?[A-Za-z0-9_.*?-]+", re.ASCII)
-REPOSITORY_PATTERN = re.compile(r"!?[a-z0-9._/*?-]+", re.ASCII)
+# ECR API reference, CreateRepository: between letters and digits stands one separator, or __, or any number of hyphens.
+_MISPLACED = re.compile(r"\A[._/-]|[._/-]\Z|(?<![._/-])(?!(?:__|--+)(?![._/-]))[._/-]{2}", re.ASCII)
+_ADDRESS = re.compile(r"(?:https?://)?\d{12}\.dkr\.ecr[a-z0-9.-]*/([^:@]+).*", re.ASCII)
 
 _MOST_FAULTS = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -30,9 +32,18 @@ class Checks:
             at 100: nobody reads on, and a hostile body must not be answered with a longer one.
     """
 
-    def __init__(self, fields: Mapping[str, object], *, path: str = "", faults: list[Fault] | None = None) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, object],
+        *,
+        path: str = "",
+        faults: list[Fault] | None = None,
+        lenient: bool = False,
+    ) -> None:
+        """``lenient``: what was stored before a rule was made is read on, where it does no harm."""
         self._fields = fields
         self._path = path
+        self._lenient = lenient
         self.faults: list[Fault] = [] if faults is None else faults
 
     def fault(self, name: str, problem: str) -> None:
@@ -40,14 +51,14 @@ class Checks:
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(Fault(f"{self._path}{name}", problem))
 
-    def only(self, known: Collection[str]) -> None:
+    def only(self, known: Collection[str], *, kind: str = "field") -> None:
         """Every other field is a fault; one that looks misspelt is told what was meant."""
         for name in self._fields:
             if name not in known and len(self.faults) < _MOST_FAULTS:
                 shown = name[:64]
-                near = difflib.get_close_matches(shown.lower(), known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-                self.fault(shown, f"is not a known field{hint}")
+                meant = _meant(shown.lower(), known)
+                others = f"known are {', '.join(known)}" if known else "none is known here"
+                self.fault(shown, f"is not a known {kind}; {f'did you mean {meant}?' if meant else others}")
 
     def text(self, name: str, *, longest: int, required: bool = False) -> str | None:
         """Printable text on one line, not blank."""
@@ -121,27 +132,60 @@ class Checks:
         if value is None:
             return ()
         patterns = [value] if isinstance(value, str) else value
-        if not _all_patterns(patterns, REPOSITORY_PATTERN, 256) or not 1 <= len(patterns) <= 100:
-            self.fault(name, accepted)
+        if not _all_patterns(patterns, REPOSITORY_PATTERN, LONGEST_REPOSITORY) or not 1 <= len(patterns) <= 100:
+            listed = patterns[:100] if isinstance(patterns, list) else ()
+            address = next((found for one in listed if (found := repository_of(one))), None)
+            self.fault(name, accepted if address is None else f"has an image's address; write {address} alone")
             return ()
+        misplaced = [one for one in patterns if _MISPLACED.search(one.removeprefix("!"))]
+        if misplaced and not self._lenient:
+            self.fault(
+                name,
+                f"{misplaced[0][:64]} names no repository: of . _ - / one stands between letters, digits or wildcards, "
+                "or __, or several hyphens",
+            )
+            return ()
+        self._count_wildcards(name, patterns)
         if all(pattern.startswith("!") for pattern in patterns):
             self.fault(name, "only excludes; at least one name or glob without a leading ! must include")
             return ()
         return tuple(patterns)
+
+    def texts(self, name: str, *, most: int, longest: int) -> tuple[str, ...]:
+        """A list of short texts; empty where there is none."""
+        value = self._get(name, False, "")
+        if value is None:
+            return ()
+        if (
+            not isinstance(value, list)
+            or len(value) > most
+            or not all(isinstance(item, str) and 0 < len(item) <= longest and item.isprintable() for item in value)
+        ):
+            self.fault(name, f"must be a list of at most {most} texts of 1 to {longest} characters")
+            return ()
+        return tuple(value)
 
     def tags(self, name: str) -> tuple[str, ...]:
         """A list of tag names or globs; empty where there is none."""
         value = self._get(name, False, "")
         if value is None:
             return ()
-        if not _all_patterns(value, TAG_PATTERN, 300) or len(value) > 100:
+        if not _all_patterns(value, TAG_PATTERN, LONGEST_TAG) or len(value) > 100:
             self.fault(
                 name,
                 "must be a list of at most 100 image tags or globs "
                 "(letters, digits and . _ - with * and ?, at most 300 characters; a leading ! excludes)",
             )
             return ()
+        self._count_wildcards(name, value)
         return tuple(value)
+
+    def glob(self, name: str, shape: re.Pattern[str], accepted: str, *, required: bool = False) -> str | None:
+        """Text that matches a shape in full, with no more wildcards than anybody needs."""
+        value = self.shaped(name, shape, accepted, required=required)
+        if value is not None:
+            self._count_wildcards(name, [value])
+        return value
 
     def objects(self, name: str, *, most: int) -> list[Checks]:
         """The objects of a list, each to be read in turn; their faults are named ``name[0].field``."""
@@ -154,16 +198,34 @@ class Checks:
         nested: list[Checks] = []
         for position, item in enumerate(value):
             if isinstance(item, dict):
-                nested.append(Checks(item, path=f"{self._path}{name}[{position}].", faults=self.faults))
+                path = f"{self._path}{name}[{position}]."
+                nested.append(Checks(item, path=path, faults=self.faults, lenient=self._lenient))
             else:
                 self.fault(f"{name}[{position}]", "must be an object")
         return nested
+
+    def _count_wildcards(self, name: str, patterns: Sequence[str]) -> None:
+        if not self._lenient and any(wildcards(pattern) > MOST_WILDCARDS for pattern in patterns):
+            self.fault(name, f"may have at most {MOST_WILDCARDS} wildcards (* and ?) in one pattern")
 
     def _get(self, name: str, required: bool, accepted: str) -> object:
         value = self._fields.get(name)
         if value is None and required:
             self.fault(name, f"is required; it {accepted}")
         return value
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    """The name that was probably meant: the only one that begins so, as ``repo`` does, or else the most similar."""
+    beginning = [one for one in known if len(name) > 1 and (one.startswith(name) or name.startswith(one))]
+    near = beginning if len(beginning) == 1 else difflib.get_close_matches(name, known, n=1)
+    return near[0] if near else None
+
+
+def repository_of(address: object) -> str | None:
+    """The repository in an image's address such as ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1``, or None."""
+    found = _ADDRESS.fullmatch(address[:512]) if isinstance(address, str) else None
+    return found[1] if found else None
 
 
 def _all_patterns(value: object, shape: re.Pattern[str], longest: int) -> TypeGuard[list[str]]:

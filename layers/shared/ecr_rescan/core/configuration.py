@@ -13,9 +13,16 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.errors import DocumentError, Fault, InvalidConfigurationError, UnknownSchemaError
 from ecr_rescan.core.severity import Severity
+from ecr_rescan.core.shapes import REGION, REGISTRY, ROLE_ARN
 from ecr_rescan.core.times import from_text, to_text, whole_seconds
 
 SCHEMA = 1
+
+MOST_PATTERNS = 1000
+"""Names and globs in one configuration, those of its suppressions included: each is tried against many things."""
+
+LARGEST_BYTES = 128 * 1024
+"""What one configuration may take in the bucket."""
 
 _SETTABLE = (
     "region",
@@ -43,10 +50,6 @@ ANSWERED: dict[str, type] = {
 _STORED = ("schema", "selected_since", "selection")
 _SUPPRESSION = ("vulnerability", "package", "tags", "reason", "until")
 
-# eusc-de-east-1, the European Sovereign Cloud's first Region, begins with four letters.
-REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d", re.ASCII)
-_REGISTRY = re.compile(r"\d{12}", re.ASCII)
-ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[A-Za-z0-9+=,.@_/-]{1,512}", re.ASCII)
 # A leading ! would exclude, and so suppress everything else.
 _VULNERABILITY = re.compile(r"(?!!)[!-~]{1,256}", re.ASCII)
 _PACKAGE = re.compile(r"(?!!)[ -~]{1,256}", re.ASCII)
@@ -133,6 +136,8 @@ class ScanConfiguration:
         """
         moment = whole_seconds(now)
         asked = _read(body, id, (), created=moment, updated=moment, selected_since=moment)
+        if faults := _too_much(asked):
+            raise InvalidConfigurationError(faults)
         if previous is None:
             return asked
         kept = replace(asked, created=previous.created)
@@ -167,6 +172,7 @@ class ScanConfiguration:
                 fields,
                 id,
                 _STORED,
+                lenient=True,
                 created=_moment(fields, "created", moment),
                 updated=_moment(fields, "updated", moment),
                 selected_since=_moment(fields, "selected_since", moment),
@@ -228,14 +234,33 @@ def _moment(fields: Mapping[str, object], name: str, otherwise: datetime) -> dat
         return otherwise
 
 
+def _too_much(asked: ScanConfiguration) -> list[Fault]:
+    """What would cost others, although each part of it is right."""
+    patterns = len(asked.repository) + len(asked.tags) + sum(1 + len(one.tags) for one in asked.ignore)
+    if patterns > MOST_PATTERNS:
+        return [
+            Fault("ignore", f"has too many patterns: {patterns:,} in this configuration, of at most {MOST_PATTERNS:,}")
+        ]
+    if (size := len(asked.to_document())) > LARGEST_BYTES:
+        return [Fault("body", f"takes {size:,} bytes as it is stored, of at most {LARGEST_BYTES:,}")]
+    return []
+
+
 def _read(
-    body: object, id: str, more: tuple[str, ...], *, created: datetime, updated: datetime, selected_since: datetime
+    body: object,
+    id: str,
+    more: tuple[str, ...],
+    *,
+    created: datetime,
+    updated: datetime,
+    selected_since: datetime,
+    lenient: bool = False,
 ) -> ScanConfiguration:
     if not isinstance(body, dict):
         raise InvalidConfigurationError([Fault("body", "must be a JSON object")])
-    checks = Checks(body)
+    checks = Checks(body, lenient=lenient)
     region = checks.shaped("region", REGION, "a Region such as eu-west-1", required=True)
-    registry = checks.shaped("registry", _REGISTRY, "an account id: a string of 12 digits", required=True)
+    registry = checks.shaped("registry", REGISTRY, "an account id: a string of 12 digits", required=True)
     repository = checks.repositories("repository")
     role_arn = checks.shaped("role_arn", ROLE_ARN, "the ARN of an IAM role: arn:aws:iam::123456789012:role/name")
     configuration = ScanConfiguration(
@@ -273,7 +298,7 @@ def _read(
 def _read_ignore(checks: Checks) -> tuple[Suppression, ...]:
     suppressions = []
     for entry in checks.objects("ignore", most=500):
-        vulnerability = entry.shaped(
+        vulnerability = entry.glob(
             "vulnerability", _VULNERABILITY, "a vulnerability's id or a glob such as CVE-2026-*", required=True
         )
         reason = entry.text("reason", longest=500, required=True)
@@ -281,7 +306,7 @@ def _read_ignore(checks: Checks) -> tuple[Suppression, ...]:
             Suppression(
                 vulnerability=vulnerability or "",
                 reason=reason or "",
-                package=entry.shaped("package", _PACKAGE, "a package's name or a glob such as openssl*"),
+                package=entry.glob("package", _PACKAGE, "a package's name or a glob such as openssl*"),
                 tags=entry.tags("tags"),
                 until=entry.day("until"),
             )

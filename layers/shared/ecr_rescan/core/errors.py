@@ -5,7 +5,8 @@
     EcrRescanError
     ├── InvalidRequestError (ValueError)      a person's input; says which field and what is accepted
     │   ├── InvalidConfigurationError
-    │   └── TooManyTokensError
+    │   ├── TooManyTokensError
+    │   └── QuotaExceededError (quota)
     ├── NotFoundError (subject)               nothing there under that id or name
     ├── ConflictError (key)                   somebody else wrote in between
     │   └── AlreadyExistsError
@@ -61,6 +62,14 @@ class InvalidConfigurationError(InvalidRequestError):
 
 class TooManyTokensError(InvalidRequestError):
     """A subject already has as many named tokens as it may."""
+
+
+class QuotaExceededError(InvalidRequestError):
+    """A deployment already has as much as it may of what ``quota`` names."""
+
+    def __init__(self, quota: str, message: str) -> None:
+        super().__init__(message)
+        self.quota = quota
 
 
 class NotFoundError(EcrRescanError):
@@ -123,13 +132,27 @@ class StoreError(EcrRescanError):
 
 
 class RegistryError(EcrRescanError):
-    """ECR or STS refused or failed for a whole registry, Region or repository."""
+    """ECR or STS refused or failed for a whole registry, Region or repository.
 
-    def __init__(self, code: str, message: str, *, region: str, registry: str, repository: str | None = None) -> None:
+    Attributes:
+        refused: it was refused, and will probably be refused again.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        region: str,
+        registry: str,
+        repository: str | None = None,
+        refused: bool = False,
+    ) -> None:
         where = "/".join(part for part in (registry, region, repository) if part)
         super().__init__(f"{where}: {code}: {message}")
         self.code = code
         self.message = message
+        self.refused = refused
         self.region = region
         self.registry = registry
         self.repository = repository

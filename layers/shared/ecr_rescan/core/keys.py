@@ -15,7 +15,11 @@ HISTORY = "history/"
 NOTICES = "notices/"
 SIGNALS = "signals/"
 
+SWEEP = f"{ACCOUNTS}sweep.json"
+"""What nobody asks for any more, since when."""
+
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
+GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"
 KNOWN_SIGNALS = f"{SIGNALS}known.json"
 TOLD_OF_SIGNALS = f"{SIGNALS}told.json"

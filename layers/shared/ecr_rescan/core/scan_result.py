@@ -68,12 +68,14 @@ class NoResult:
     """ECR has no complete result for this image; expected, so a value and not an error.
 
     ``detail`` is ECR's own description, bounded in size. UNAVAILABLE means that ECR could not be asked (throttled,
-    5xx, timed out, access denied): nothing is known, and nothing may be concluded.
+    5xx, timed out, access denied): nothing is known, and nothing may be concluded. ``refused``: ECR said no, and will
+    probably say so again.
     """
 
     digest: str
     reason: NoResultReason
     detail: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,15 @@ class SkippedScan:
 
     ``reason``: LIMIT_EXCEEDED (this image within 24 h, or the account's 100,000 a day: the code doesn't tell),
     UNSUPPORTED, ARCHIVED, NOT_FOUND, REPOSITORY_NOT_FOUND, ENHANCED (manual scans are disabled), UNAVAILABLE.
-    ``maybe_started``: the request may have been carried out though its answer was lost.
+    ``maybe_started``: the request may have been carried out though its answer was lost. ``refused``: ECR said no for a
+    reason that is none of these, and will probably say so again.
     """
 
     digest: str
     reason: SkipReason
     detail: str = ""
     maybe_started: bool = False
+    refused: bool = False
 
 
 class SkipReason(enum.StrEnum):

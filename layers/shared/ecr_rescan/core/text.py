@@ -31,6 +31,9 @@ _LINK = re.compile(
 )
 """http(s) URIs of RFC 3986 with a DNS name or an IPv4 address as their host, and without user information."""
 
+# The dot before a top-level domain, which has two letters at least, of any script.
+_HOST_DOT = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
+
 _LINK_LIMIT = 2_000
 _NAME_LIMIT = 256
 
@@ -65,6 +68,14 @@ def enumerated(names: Sequence[str], shown: int = 3) -> str:
     """``a, b, c and 4 more``: names, cleaned, and how many are left out."""
     listed = ", ".join([clean(name, _NAME_LIMIT) for name in names[:shown]])
     return f"{listed} and {len(names) - shown} more" if len(names) > shown else listed
+
+
+def without_links(text: str) -> str:
+    """The text with nothing that a mail program or a chat makes a link of by itself: no scheme, no name of a host.
+
+    A bare host's name is letters after a dot; numbers of versions have none, and stay as they are.
+    """
+    return _HOST_DOT.sub("[.]", text.replace("://", "[:]//"))
 
 
 def number_of(count: int, one: str, many: str) -> str:

@@ -1,15 +1,38 @@
-"""Who may see the pages that open with a token: the dashboard, a configuration's own page, and the metrics."""
+"""Who may see what opens with a token: the dashboard, a configuration's own page, the metrics, and the gate."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
 from ecr_rescan.core import keys
 from ecr_rescan.core.errors import NotFoundError, UnauthorizedError
+from ecr_rescan.core.tokens import Presented, presented_token
+from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime.api import HttpError, source_address
+from ecr_rescan.runtime.refusals import WINDOW
 
 _REFUSED = "This page opens with a token."
+_GATE_REFUSED = "The gate opens with a token of its own, or with a signature."
+
+
+def offered_token(event: APIGatewayProxyEvent) -> Presented | None:
+    """The token that a request offers, if what it offers can be one.
+
+    Raises:
+        HttpError: 429, too many from its address were refused of late; nothing is read for it.
+    """
+    query = event.query_string_parameters or {}
+    address = source_address(event)
+    if wiring.refusals().too_many(address, clock.now()):
+        message = "Too many tokens from this address were refused; try again in a minute."
+        retry = {"Retry-After": str(int(WINDOW.total_seconds()))}
+        raise HttpError(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", message, headers=retry)
+    return presented_token(query.get("token"), event.headers.get("Authorization"), at=clock.now(), address=address)
 
 
 class Access:
@@ -19,7 +42,7 @@ class Access:
         self._configurations = configurations
         self._token_sets = token_sets
 
-    def to_everything(self, token: str | None) -> None:
+    def to_everything(self, token: Presented | None) -> None:
         """Let the dashboard's tokens in.
 
         Args:
@@ -32,7 +55,17 @@ class Access:
         if token is None or not self._token_sets.get(keys.DASHBOARD_TOKENS).verify(token):
             raise UnauthorizedError(_REFUSED)
 
-    def to_one(self, configuration_id: str, token: str | None) -> bool:
+    def to_gate(self, token: Presented | None) -> None:
+        """Let the gate's own tokens in; no other token opens it, and these open nothing else.
+
+        Raises:
+            UnauthorizedError: it is none of them.
+            StoreError, DocumentError: they can't be read.
+        """
+        if token is None or not self._token_sets.get(keys.GATE_TOKENS).verify(token):
+            raise UnauthorizedError(_GATE_REFUSED)
+
+    def to_one(self, configuration_id: str, token: Presented | None) -> bool:
         """Let the configuration's tokens and the dashboard's in; whether it is one of the dashboard's.
 
         Raises:

@@ -2,7 +2,7 @@
 
 ::
 
-    app = create_api()
+    app = create_api({"GET /configs/{id}": ("format",)})
 
     @app.get("/configs/<configuration_id>")
     def get_configuration(configuration_id: str) -> Response: ...
@@ -18,15 +18,17 @@ import binascii
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
+from ecr_rescan.core.checks import Checks
 from ecr_rescan.core.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -37,11 +39,12 @@ from ecr_rescan.core.errors import (
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
+    QuotaExceededError,
     StoreError,
     TooManyTokensError,
     UnauthorizedError,
 )
-from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.observability import logger
 
 JSON = "application/json"
@@ -49,11 +52,14 @@ LARGEST_BODY_BYTES = 256 * 1024
 
 _DEFAULT_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _PARAMETER = re.compile(r"{(\w+)}")
+# RFC 3986, section 3.3: what may stand in a segment of a path as it is.
+_IN_SEGMENTS = "-._~%!$&'()*+,;=:@"
 
 # The first that fits counts, so subclasses come before what they refine.
 _ANSWERS: tuple[tuple[type[EcrRescanError], HTTPStatus, str], ...] = (
     (InvalidConfigurationError, HTTPStatus.BAD_REQUEST, "InvalidConfiguration"),
     (TooManyTokensError, HTTPStatus.BAD_REQUEST, "TooManyTokens"),
+    (QuotaExceededError, HTTPStatus.BAD_REQUEST, "QuotaExceeded"),
     (InvalidRequestError, HTTPStatus.BAD_REQUEST, "InvalidRequest"),
     (UnauthorizedError, HTTPStatus.UNAUTHORIZED, "Unauthorized"),
     (NotFoundError, HTTPStatus.NOT_FOUND, "NotFound"),
@@ -69,6 +75,7 @@ CODES = frozenset(code for _, _, code in _ANSWERS) | {
     "MethodNotAllowed",
     "BodyTooLarge",
     "PreconditionFailed",
+    "TooManyRequests",
 }
 """Every code that an error may have."""
 
@@ -96,11 +103,14 @@ class Api(APIGatewayRestResolver):
     """The resolver of a function behind the REST API.
 
     Unlike its parent it answers HEAD wherever GET is, 405 with ``Allow`` for a path that is known by other methods, and
-    finds routes under a custom domain's base path; it logs one line for each request.
+    finds routes under a custom domain's base path; it refuses query parameters that a route doesn't know, which are
+    spelling mistakes; it logs one line for each request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queries: Mapping[str, tuple[str, ...]]) -> None:
+        """``queries``: the query parameters of each operation, such as ``GET /configs``; others take none."""
         super().__init__()
+        self.queries = queries
         self._methods: defaultdict[str, set[str]] = defaultdict(set)
 
     def route(self, rule: str, method: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
@@ -130,6 +140,17 @@ class Api(APIGatewayRestResolver):
         )
         return response
 
+    def check_query(self) -> None:
+        """Refuse what is misspelt: ignored, it would widen what was asked for, or do what was only to be tried."""
+        event = self.current_event
+        if event.http_method not in self.allowed_methods(event.path):
+            return
+        known = self.queries.get(f"{event.http_method} {event.get('resource')}", ())
+        checks = Checks(event.query_string_parameters or {})
+        checks.only(known, kind="query parameter")
+        if checks.faults:
+            raise invalid(checks.faults)
+
     def allowed_methods(self, path: str) -> list[str]:
         """The methods that a path has handlers for, HEAD included; empty for an unknown path."""
         methods: set[str] = set()
@@ -139,9 +160,13 @@ class Api(APIGatewayRestResolver):
         return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-def create_api() -> Api:
+def create_api(queries: Mapping[str, tuple[str, ...]] | None = None) -> Api:
     """A resolver with the error answers of the service: ``{"error": {"code", "message", "details"}}``."""
-    app = Api()
+    app = Api(queries or {})
+
+    def checked(app: Api, next_handler: Callable[[Api], Any]) -> Any:
+        app.check_query()
+        return next_handler(app)
 
     def on_error(error: EcrRescanError) -> Response[str]:
         return _answer(error, app.current_event)
@@ -161,6 +186,7 @@ def create_api() -> Api:
         logger.error("a request failed unexpectedly", exc_info=error)
         return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", _GENERIC["InternalError"])
 
+    app.use(middlewares=[checked])
     app.exception_handler(EcrRescanError)(on_error)
     app.not_found(on_no_route)
     app.exception_handler(ServiceError)(on_framework_error)
@@ -196,6 +222,11 @@ def read_json(event: APIGatewayProxyEvent) -> object:
     return value
 
 
+def source_address(event: APIGatewayProxyEvent) -> str:
+    """Where a request comes from, as API Gateway saw it; "" where it doesn't say."""
+    return str((event["requestContext"].get("identity") or {}).get("sourceIp") or "")
+
+
 def base_url(event: APIGatewayProxyEvent) -> str:
     """The URL that the API is reached by, without a slash at its end: the deployment's PUBLIC_URL, or the request's.
 
@@ -211,9 +242,11 @@ def base_url(event: APIGatewayProxyEvent) -> str:
 
 def base_path(event: APIGatewayProxyEvent) -> str:
     """What stands before the resource in the path of this request: the stage, or a custom domain's base path."""
+    path = event["requestContext"].get("path") or ""
     depth = len(_segments(event.get("resource") or event.path))
-    before = _segments(event["requestContext"].get("path") or "")[:-depth]
-    return "".join(f"/{segment}" for segment in before)
+    # A slash that came encoded in a parameter may be a slash here: it begins no segment of the resource.
+    depth += sum(len(_segments(value)) - 1 for value in event.path_parameters.values() if value in path)
+    return "".join(f"/{quote(segment, safe=_IN_SEGMENTS)}" for segment in _segments(path)[:-depth])
 
 
 def choose_format(event: APIGatewayProxyEvent, formats: Mapping[str, str]) -> str:
@@ -230,17 +263,20 @@ def choose_format(event: APIGatewayProxyEvent, formats: Mapping[str, str]) -> st
     if asked is None:
         return choose_media_type(event.headers.get("Accept"), tuple(formats.values()))
     if asked not in formats:
-        fault = Fault("format", f"must be one of {', '.join(formats)}")
-        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+        raise invalid([Fault("format", f"must be one of {', '.join(formats)}")])
     return formats[asked]
+
+
+def invalid(faults: Sequence[Fault]) -> InvalidRequestError:
+    """What is wrong with a request, field by field."""
+    return InvalidRequestError("; ".join(f"{fault.field}: {fault.problem}" for fault in faults), faults)
 
 
 def read_limit(event: APIGatewayProxyEvent, *, default: int, largest: int) -> int:
     """How many entries a page may have: ``?limit=``; InvalidRequestError where that is no number in the range."""
     text = event.query_string_parameters.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= largest):
-        fault = Fault("limit", f"must be a whole number from 1 to {largest}")
-        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+        raise invalid([Fault("limit", f"must be a whole number from 1 to {largest}")])
     return int(text)
 
 
@@ -248,8 +284,7 @@ def read_flag(event: APIGatewayProxyEvent, name: str) -> bool:
     """Whether a query parameter is ``true``; InvalidRequestError for anything but ``true`` and ``false``."""
     text = event.query_string_parameters.get(name, "false")
     if text not in ("true", "false"):
-        fault = Fault(name, "must be true or false")
-        raise InvalidRequestError(f"{fault.field}: {fault.problem}", [fault])
+        raise invalid([Fault(name, "must be true or false")])
     return text == "true"
 
 
@@ -275,12 +310,16 @@ def _answer(error: EcrRescanError, event: APIGatewayProxyEvent) -> Response[str]
     status, code = next((status, code) for kind, status, code in _ANSWERS if isinstance(error, kind))
     if isinstance(error, ConflictError) and (event.headers.get("If-Match") or event.headers.get("If-None-Match")):
         status, code = HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed"
+    if isinstance(error, QuotaExceededError):
+        # A metric filter of the template counts these.
+        logger.warning("refused by a quota", quota=error.quota)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("a request could not be answered", exc_info=error)
     headers = {}
     if isinstance(error, NotReadyError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthorizedError):
+        wiring.refusals().note(source_address(event), clock.now())
         headers["WWW-Authenticate"] = 'Basic realm="ecr-rescan", charset="UTF-8"'
     details = [{"field": fault.field, "problem": fault.problem} for fault in getattr(error, "faults", ())]
     return _error_response(status, code, _GENERIC.get(code, str(error)), details=details, headers=headers)
@@ -304,7 +343,9 @@ def _routed_path(event: Mapping[str, Any]) -> str:
     if not resource:
         return str(event["path"])
     parameters = event.get("pathParameters") or {}
-    return _PARAMETER.sub(lambda match: str(parameters.get(match[1], "")), resource)
+    # The resource decides, as it decided who may call. A slash that came encoded in a parameter is part of it, and none
+    # of ours has one: left as it is, an id such as "x%2Ftokens" would lead to another resource's route.
+    return _PARAMETER.sub(lambda match: str(parameters.get(match[1]) or "%").replace("/", "%2F"), resource)
 
 
 def _body(event: APIGatewayProxyEvent) -> bytes:
@@ -318,12 +359,12 @@ def _body(event: APIGatewayProxyEvent) -> bytes:
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        # RFC 8259, section 4: what is meant by it nobody can know.
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"the body has {twice[:64]!r} twice in one object")
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            # RFC 8259, section 4: what is meant by it nobody can know.
+            raise InvalidRequestError(f"the body has {name[:64]!r} twice in one object")
+        members[name] = value
     return members
 
 

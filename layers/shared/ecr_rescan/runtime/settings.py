@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from ecr_rescan.core.errors import SettingsError
 from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.shapes import REGISTRY
 from ecr_rescan.core.summary.ages import DaysAllowed
 
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
 _SIGNALS_PREFIX = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([A-Za-z0-9!_.*'()/-]*)", re.ASCII)
 # Of a run on one machine; the template's parameter takes none.
 _SIGNALS_HERE = re.compile(r"http://127\.0\.0\.1:\d{1,5}", re.ASCII)
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]*\*?", re.ASCII)
+_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::{REGISTRY.pattern}:role/[A-Za-z0-9+=,.@_/-]*\*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,17 @@ class SignalsOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigSettings(Settings):
+    """What Config is told besides.
+
+    Attributes:
+        audit_copies: whether each change is kept in the bucket as well as in the log.
+    """
+
+    audit_copies: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StartScanSettings(Settings):
     """What StartScan is told besides.
 
@@ -104,6 +115,22 @@ def load_summary_settings(environment: Mapping[str, str] = os.environ) -> Summar
     )
 
 
+def load_config_settings(environment: Mapping[str, str] = os.environ) -> ConfigSettings:
+    """Read what Config needs; SettingsError names the variable that is missing or wrong."""
+    common = load_settings(environment)
+    copies = environment.get("AUDIT_COPIES", "").strip() or "false"
+    if copies not in ("true", "false"):
+        raise SettingsError("AUDIT_COPIES", "is neither true nor false")
+    return ConfigSettings(
+        region=common.region,
+        account_id=common.account_id,
+        bucket_name=common.bucket_name,
+        public_url=common.public_url,
+        allowed_roles=common.allowed_roles,
+        audit_copies=copies == "true",
+    )
+
+
 def load_start_scan_settings(environment: Mapping[str, str] = os.environ) -> StartScanSettings:
     """Read what StartScan needs; SettingsError names the variable that is missing or wrong."""
     common = load_settings(environment)
@@ -130,7 +157,7 @@ def _required(environment: Mapping[str, str], variable: str) -> str:
 
 def _account_id(environment: Mapping[str, str]) -> str:
     value = _required(environment, "ACCOUNT_ID")
-    if not _ACCOUNT.fullmatch(value):
+    if not REGISTRY.fullmatch(value):
         raise SettingsError("ACCOUNT_ID", "is not an account id of 12 digits")
     return value
 
@@ -183,6 +210,6 @@ def _epss_likely(environment: Mapping[str, str]) -> float:
 def _allowed_roles(environment: Mapping[str, str]) -> tuple[str, ...]:
     roles = tuple(role for part in environment.get("ALLOWED_ROLES", "").split(",") if (role := part.strip()))
     for role in roles:
-        if not _ROLE.fullmatch(role):
+        if not _ROLES.fullmatch(role):
             raise SettingsError("ALLOWED_ROLES", f"{role!r} is not the ARN of an IAM role, or one that ends in *")
     return roles

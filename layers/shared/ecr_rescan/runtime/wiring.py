@@ -20,7 +20,15 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.deployment import DeploymentStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
-from ecr_rescan.runtime.settings import Settings, SummarySettings, load_settings, load_summary_settings
+from ecr_rescan.runtime.refusals import Refusals
+from ecr_rescan.runtime.settings import (
+    ConfigSettings,
+    Settings,
+    SummarySettings,
+    load_config_settings,
+    load_settings,
+    load_summary_settings,
+)
 
 # Whoever reads CloudTrail learns who called. botocore's own text takes a tenth of every call to be put together.
 USER_AGENT = f"ecr-rescan Botocore/{botocore.__version__}"
@@ -44,6 +52,12 @@ def settings() -> Settings:
 def summary_settings() -> SummarySettings:
     """What Summary is told; SettingsError when the deployment is incomplete."""
     return load_summary_settings()
+
+
+@cache
+def config_settings() -> ConfigSettings:
+    """What Config is told; SettingsError when the deployment is incomplete."""
+    return load_config_settings()
 
 
 @cache
@@ -85,10 +99,12 @@ def reset() -> None:
         session,
         settings,
         summary_settings,
+        config_settings,
         documents,
         configurations,
         token_sets,
         deployment,
+        refusals,
     ):
         factory.cache_clear()
 
@@ -110,6 +126,20 @@ def _instant(value: Any) -> datetime:
             pass
     made: datetime = parse_timestamp(value)
     return made
+
+
+@cache
+def refusals() -> Refusals:
+    """Who was refused a token of late."""
+    return Refusals()
+
+
+@cache
+def regions() -> frozenset[str]:
+    """The Regions, of all partitions, that botocore knows to have ECR."""
+    made = session()
+    partitions = made.get_available_partitions()
+    return frozenset(name for partition in partitions for name in made.get_available_regions("ecr", partition))
 
 
 def client(service: str) -> Any:

@@ -14,7 +14,7 @@ from ecr_rescan.core.releases import release
 from ecr_rescan.core.text import clean, enumerated
 
 _REASON_LIMIT = 100
-_NO_RESULT_EVER = ("UNSUPPORTED", "ARCHIVED")
+_NO_RESULT_EVER = ("UNSUPPORTED", "ARCHIVED", "EXPIRED")
 """States of a scan after which none is to be waited for."""
 
 
@@ -37,9 +37,21 @@ class Coverage:
     answerable: bool
     ended: tuple[str, ...] = ()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a feed of this can be read for what it is: results count, or none is to be waited for.
+
+        A repository that is known was listed; of one that is empty, or holds nothing to scan, the feed says so.
+        """
+        return self.answerable or (self.repositories > 0 and not self.waiting)
+
     def sentence(self) -> str:
         """What a reader of the findings must know about what they don't cover."""
+        if not self.selected:
+            return "No image is selected, so nothing is known of vulnerabilities."
         parts = [f"{self.with_results} of {self.selected} selected images have results"]
+        if not self.answerable:
+            parts.append("nothing is known of vulnerabilities")
         if self.standing_in:
             parts.append(f"{self.standing_in} are shown with the findings of an earlier image until scanned")
         if self.unconfirmed:
@@ -50,11 +62,9 @@ class Coverage:
 
     def why_not_ready(self, configuration: ScanConfiguration) -> str:
         """Why there is nothing to answer yet, for a person."""
-        if not self.selected:
+        if not self.repositories:
             where = f"{enumerated(configuration.repository)} in {configuration.registry}/{configuration.region}"
-            if not self.repositories:
-                return f"No repository has been seen yet that matches {where}."
-            return f"No image is selected in what has been seen of {where}."
+            return f"No repository has been seen yet that matches {where}."
         failed = f" Without a result so far: {self._reasons()}." if self.unconfirmed else ""
         return f"{self.selected} selected images are waiting for their first result.{failed}"
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ecr_rescan.core import record_form
-from ecr_rescan.core.changes.masks import bits, from_ranges, to_ranges
+from ecr_rescan.core.changes.masks import bits, from_ranges, mask_of, to_ranges
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.severity import ORDER, Severity, most_severe
 from ecr_rescan.core.times import from_text, to_text
@@ -161,7 +161,10 @@ class Announcement:
 
 @dataclass(slots=True)
 class FindingsDocument:
-    """All of one repository. ``since`` is when the service first listed it, ``changed_at`` the last real change."""
+    """All of one repository. ``since`` is when the service first listed it, ``changed_at`` the last real change.
+
+    ``images_version``: the version of the ledger whose images are listed here.
+    """
 
     registry: str
     region: str
@@ -173,6 +176,7 @@ class FindingsDocument:
     findings: dict[FindingKey, Finding] = field(default_factory=dict)
     advisories: dict[str, Advisory] = field(default_factory=dict)
     outbox: list[Announcement] = field(default_factory=list)
+    images_version: int = 0
 
     def manifests_of(self, mask: int) -> Iterator[Manifest]:
         """The manifests in a mask, by position."""
@@ -184,11 +188,9 @@ class FindingsDocument:
     @property
     def with_result(self) -> int:
         """The manifests that have had a complete result."""
-        mask = 0
-        for position, manifest in enumerate(self.manifests):
-            if manifest is not None and manifest.result_at is not None:
-                mask |= 1 << position
-        return mask
+        return mask_of(
+            place for place, one in enumerate(self.manifests) if one is not None and one.result_at is not None
+        )
 
     def to_json(self) -> bytes:
         """The document's one and only form: the same content gives the same bytes."""
@@ -202,6 +204,7 @@ class FindingsDocument:
             "repository": self.repository,
             "since": to_text(self.since),
             "changed_at": to_text(self.changed_at),
+            "images_version": self.images_version,
             "manifests": [None if manifest is None else _manifest_to_wire(manifest) for manifest in self.manifests],
             "images": [_image_to_wire(image) for _, image in sorted(self.images.items())],
             "findings": findings,
@@ -228,6 +231,7 @@ class FindingsDocument:
             repository=wire["repository"],
             since=from_text(wire["since"]),
             changed_at=from_text(wire["changed_at"]),
+            images_version=int(wire.get("images_version", 0)),
             manifests=[None if item is None else _manifest_from_wire(item) for item in wire["manifests"]],
             images={item["digest"]: _image_from_wire(item) for item in wire["images"]},
             findings={
@@ -236,7 +240,7 @@ class FindingsDocument:
                 for package, item in packages.items()
             },
             advisories={name: _advisory_from_wire(item) for name, item in wire["advisories"].items()},
-            outbox=[_announcement_from_wire(item) for item in wire["outbox"]],
+            outbox=[announcement_from_wire(item) for item in wire["outbox"]],
         )
 
 
@@ -390,6 +394,7 @@ def _announcement_to_wire(item: Announcement) -> list[str]:
     return [item.config_id, item.vulnerability, item.package, wave, to_text(item.at)]
 
 
-def _announcement_from_wire(wire: list[str]) -> Announcement:
+def announcement_from_wire(wire: list[str]) -> Announcement:
+    """An entry of the outbox, as stored."""
     config_id, vulnerability, package, wave, at = wire
     return Announcement(config_id, vulnerability, package, from_text(wave) if wave else None, from_text(at))

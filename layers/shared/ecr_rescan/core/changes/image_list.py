@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image, Manifest
 from ecr_rescan.core.changes.masks import bits
-from ecr_rescan.core.changes.view import Selector, View, predecessors
+from ecr_rescan.core.changes.view import Selector, View, predecessors, shares
 from ecr_rescan.core.patterns import matches
 
 
@@ -76,6 +77,26 @@ def _take(image: Image, tag: str, before: Image, appeared_at: datetime, with_res
         image.took[tag] = before.took[tag]
 
 
+def forget_predecessors(document: FindingsDocument) -> None:
+    """Remember of the images that held a tag before only the last one, and those that give it something.
+
+    None for an image that has all its results. So no platform that ECR never scans makes them pile up.
+    """
+    with_result = document.with_result
+    for image in document.images.values():
+        if image.took and image.manifests and not image.manifests & ~with_result:
+            image.took = {}
+    for image in document.images.values():
+        for tag in [tag for tag in image.tags if tag in image.took]:
+            given = list(shares(document, image, predecessors(document, image, tag), with_result))
+            while len(given) > 1 and not given[-1].mask:
+                given.pop()
+            kept = [share.image for number, share in enumerate(given) if not number or share.mask or share.ends]
+            for later, before in itertools.pairwise([image, *kept]):
+                later.took[tag] = before.digest
+            [image, *kept][-1].took.pop(tag, None)
+
+
 def wanted_images(document: FindingsDocument, views: Sequence[View], *, keep_all: bool = False) -> set[str]:
     """The images that somebody selects or that stand in for one of these; with ``keep_all``, all that have tags."""
     wanted = {digest for digest, image in document.images.items() if image.tags} if keep_all else set()
@@ -109,15 +130,18 @@ def drop_unseen(
     for image in document.images.values():
         kept |= image.manifests
     # A manifest that no image holds is a platform that was deleted from an index.
+    held_places = set(bits(kept))
     removed = {
         place: "gone"
         for place, manifest in enumerate(document.manifests)
-        if manifest is not None and not kept >> place & 1
+        if manifest is not None and place not in held_places
     }
     listed = None if facts is None else {fact.digest: fact.tags for fact in facts}
     held = {tag for image in document.images.values() for tag in image.tags}
+    counted = _tags_counted(views_before) if dropped else {}
     for _, image in sorted(dropped.items()):
-        reason = _why(image, listed, held, views_before)
+        tags = counted.get(image.digest, set()).union(*(counted.get(place, ()) for place in bits(image.manifests)))
+        reason = _why(image, tags, listed, held)
         removed.update((place, reason) for place in bits(image.manifests & ~kept))
     for place in removed:
         document.manifests[place] = None
@@ -126,21 +150,20 @@ def drop_unseen(
     return removed
 
 
-def _why(
-    image: Image,
-    listed: Mapping[str, tuple[str, ...]] | None,
-    held: set[str],
-    views_before: Sequence[tuple[Selector, View]],
-) -> str:
-    """Why an image was dropped, told from the tags under which it counted: its own, or of whom it stood in for."""
-    tags = {
-        tag
-        for selector, seen in views_before
-        for digest, names in seen.images.items()
-        if digest == image.digest or seen.stand_ins.get(digest, 0) & image.manifests
-        for tag in names
-        if matches(tag, selector.tags)
-    }
+def _tags_counted(views: Sequence[tuple[Selector, View]]) -> dict[str | int, set[str]]:
+    """The tags under which images counted: by digest their own, by place those of whom a manifest stood in for."""
+    counted: dict[str | int, set[str]] = {}
+    for selector, seen in views:
+        for digest, names in seen.images.items():
+            tags = {tag for tag in names if matches(tag, selector.tags)}
+            counted.setdefault(digest, set()).update(tags)
+            for place in bits(seen.stand_ins.get(digest, 0)):
+                counted.setdefault(place, set()).update(tags)
+    return counted
+
+
+def _why(image: Image, tags: set[str], listed: Mapping[str, tuple[str, ...]] | None, held: set[str]) -> str:
+    """Why an image was dropped, told from the tags under which it counted."""
     if not tags:
         return "unselected"
     left = () if listed is None else listed.get(image.digest, ())

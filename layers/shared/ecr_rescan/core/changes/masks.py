@@ -14,18 +14,21 @@ _RANGES = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", re.ASCII)
 
 def bits(mask: int) -> Iterator[int]:
     """The positions in a mask, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+    # Taking the bits off an int one by one copies it each time.
+    digits = bin(mask)[:1:-1]
+    position = digits.find("1")
+    while position >= 0:
+        yield position
+        position = digits.find("1", position + 1)
 
 
 def mask_of(positions: Iterable[int]) -> int:
     """The mask of some positions."""
-    mask = 0
-    for position in positions:
-        mask |= 1 << position
-    return mask
+    listed = list(positions)
+    parts = bytearray(max(listed, default=0) // 8 + 1)
+    for position in listed:
+        parts[position // 8] |= 1 << position % 8
+    return int.from_bytes(parts, "little")
 
 
 @functools.lru_cache(maxsize=8192)

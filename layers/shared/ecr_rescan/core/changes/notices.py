@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_rescan.core import record_form
+from ecr_rescan.core.changes.baseline_rule import Lacking
 from ecr_rescan.core.changes.findings import FindingKey
 from ecr_rescan.core.changes.recording import WAVE
 from ecr_rescan.core.configuration import ScanConfiguration
@@ -60,6 +61,9 @@ class Notices:
     ``baseline_since``: a baseline is running since then and not announced yet (None: announced); ``selection_before``
     and ``scan_type_changed`` tell what made it one, where that was such a change.
 
+    ``lacking``: findings document → what of it had no result when it was last told; ``late_at``: when first results
+    that came after a baseline were last told.
+
     ``suppressions``: fingerprint → what was noted of it (``active``, ``ending``, ``unused``, ``ended``); ``checked``:
     the day and the suppressions of the last look.
 
@@ -75,6 +79,8 @@ class Notices:
     baseline_since: datetime | None = None
     selection_before: Selection | None = None
     scan_type_changed: bool = False
+    lacking: dict[str, Lacking] = field(default_factory=dict)
+    late_at: datetime | None = None
     suppressions: dict[str, frozenset[str]] = field(default_factory=dict)
     checked: str = ""
     states: frozenset[str] = frozenset()
@@ -127,6 +133,8 @@ class Notices:
             "baseline_since": self.baseline_since and to_text(self.baseline_since),
             "selection_before": _selection_to_wire(self.selection_before),
             "scan_type_changed": self.scan_type_changed,
+            "lacking": {key: [to_text(held.since), *sorted(held.marks)] for key, held in sorted(self.lacking.items())},
+            "late_at": self.late_at and to_text(self.late_at),
             "suppressions": {one: sorted(noted) for one, noted in sorted(self.suppressions.items())},
             "checked": self.checked,
         }
@@ -160,6 +168,11 @@ class Notices:
             baseline_since=from_text(wire["baseline_since"]) if wire["baseline_since"] else None,
             selection_before=_selection_from_wire(wire["selection_before"]),
             scan_type_changed=bool(wire["scan_type_changed"]),
+            lacking={
+                key: Lacking(from_text(since), frozenset(marks))
+                for key, (since, *marks) in wire.get("lacking", {}).items()
+            },
+            late_at=from_text(wire["late_at"]) if wire.get("late_at") else None,
             suppressions={one: frozenset(noted) for one, noted in wire["suppressions"].items()},
             checked=str(wire["checked"]),
             states=frozenset(wire.get("states", ())),

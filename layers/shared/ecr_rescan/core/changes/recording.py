@@ -21,7 +21,14 @@ from ecr_rescan.core.changes.findings import (
     News,
     Opening,
 )
-from ecr_rescan.core.changes.image_list import ImageFact, drop_unseen, list_images, tags_by_position, wanted_images
+from ecr_rescan.core.changes.image_list import (
+    ImageFact,
+    drop_unseen,
+    forget_predecessors,
+    list_images,
+    tags_by_position,
+    wanted_images,
+)
 from ecr_rescan.core.changes.masks import bits, mask_of
 from ecr_rescan.core.changes.texts import update_texts
 from ecr_rescan.core.changes.view import View, view
@@ -54,10 +61,14 @@ class Update:
 
 @dataclass(slots=True)
 class Changes:
-    """What an update changed, by configuration id: alerts that began or joined a wave, and alerts that rose."""
+    """What an update changed, by configuration id: alerts that began or joined a wave, and alerts that rose.
+
+    ``lacking``: the selected manifests of which no result is recorded.
+    """
 
     opened: dict[str, list[FindingKey]] = field(default_factory=dict)
     raised: dict[str, list[FindingKey]] = field(default_factory=dict)
+    lacking: frozenset[str] = frozenset()
 
 
 class _Merge:
@@ -105,6 +116,7 @@ class _Merge:
             self._forget(removed)
         update_texts(self.document, self.fresh.values(), self.touched, self.now)
         changes = self._compare()
+        changes.lacking = self._lacking()
         self._prune()
         return changes
 
@@ -126,6 +138,13 @@ class _Merge:
             for finding in self.document.findings.values()
             for opening in finding.openings
         )
+
+    def _lacking(self) -> frozenset[str]:
+        selected = 0
+        for seen in self._views().values():
+            selected |= seen.selected
+        without_result = selected & ~self.document.with_result
+        return frozenset(manifest.digest for manifest in self.document.manifests_of(without_result))
 
     def _take_results(self) -> None:
         wanted = wanted_images(self.document, list(self.views_listed.values()), keep_all=self.keep_all)
@@ -150,10 +169,7 @@ class _Merge:
             elif result is None and manifest.digest in self.update.unconfirmed:
                 manifest.unconfirmed = self.update.unconfirmed[manifest.digest]
         self._compare_scan_types()
-        with_result = self.document.with_result
-        for image in self.document.images.values():
-            if image.took and image.manifests and not image.manifests & ~with_result:
-                image.took = {}
+        forget_predecessors(self.document)
 
     def _compare_scan_types(self) -> None:
         """First results that differ from their stand-ins' in scan type differ in everything else, too."""
@@ -258,7 +274,7 @@ class _Merge:
         elif not opening.affected:
             if gone & self.other_scan_type:
                 reason = SCAN_TYPE
-            tags = sorted({tag for position, names in self.tags_of.items() if gone >> position & 1 for tag in names})
+            tags = sorted({tag for position in bits(gone) for tag in self.tags_of.get(position, ())})
             opening.closed = Closing(self.now, reason, severity, tuple(tags[:20]))
 
     def _forget(self, removed: Mapping[int, str]) -> None:

@@ -20,16 +20,18 @@ class Suppressions:
         self._globs: list[Suppression] = []
         for suppression in self.active:
             if is_exact(suppression.vulnerability):
-                self._named.setdefault(suppression.vulnerability, []).append(suppression)
+                self._named.setdefault(suppression.vulnerability.upper(), []).append(suppression)
             else:
                 self._globs.append(suppression)
 
     def matching(self, vulnerability: str, package: str) -> tuple[Suppression, ...]:
         """Those that a finding falls under in at least some images."""
-        if not self._globs and vulnerability not in self._named:
+        # In any letter case, as the search for an id: a person who writes cve-2026-1 means that one.
+        wanted = vulnerability.upper()
+        if not self._globs and wanted not in self._named:
             return ()
-        named = self._named.get(vulnerability, [])
-        globs = [one for one in self._globs if matches(vulnerability, (one.vulnerability,))]
+        named = self._named.get(wanted, [])
+        globs = [one for one in self._globs if matches(wanted, (one.vulnerability.upper(),))]
         return tuple(one for one in (*named, *globs) if one.package is None or matches(package, (one.package,)))
 
     def used(self, hidden: Iterable[FindingKey]) -> tuple[tuple[Suppression, int], ...]:

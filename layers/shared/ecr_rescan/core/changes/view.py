@@ -6,13 +6,14 @@ Displacement: an image without results counts with the findings of the image tha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image
-from ecr_rescan.core.changes.masks import bits
+from ecr_rescan.core.changes.masks import bits, mask_of
 from ecr_rescan.core.patterns import matches
 
 
@@ -73,7 +74,8 @@ def view(selector: Selector, document: FindingsDocument) -> View:
     order = ranked(selector, document.images)
     images = order[: selector.newest]
     with_result = document.with_result
-    older = [digest for digest in order[len(images) :] if document.images[digest].manifests & with_result]
+    older = (document.images[digest] for digest in order[len(images) :])
+    older_with_result = (image for image in older if image.manifests & with_result)
     selected = effective = 0
     stand_ins: dict[str, int] = {}
     for digest in images:
@@ -82,13 +84,14 @@ def view(selector: Selector, document: FindingsDocument) -> View:
         effective |= image.manifests & with_result
         if image.manifests and not image.manifests & ~with_result:
             continue
-        earlier = 0
-        for tag in image.tags:
-            if tag in image.took and matches(tag, selector.tags):
-                earlier |= _taken_from(document, image, tag, with_result)
-        if not earlier and older:
-            earlier = document.images[older.pop(0)].manifests & with_result
-        standing = _fill(document, image, earlier, with_result)
+        taken = [tag for tag in image.tags if tag in image.took and matches(tag, selector.tags)]
+        earlier = [predecessors(document, image, tag) for tag in taken]
+        if not any(earlier):
+            earlier = [[before] for before in itertools.islice(older_with_result, 1)]
+        standing = 0
+        for found in earlier:
+            for share in shares(document, image, found, with_result):
+                standing |= share.mask
         if standing:
             stand_ins[digest] = standing
             effective |= standing
@@ -106,33 +109,62 @@ def as_seen(seen: View, document: FindingsDocument) -> FindingsDocument:
 
 def predecessors(document: FindingsDocument, image: Image, tag: str) -> list[Image]:
     """The images that held a tag before, as long as each one's successor lacks results; the latest first."""
-    found = [image]
-    while (digest := found[-1].took.get(tag)) is not None:
-        before = document.images.get(digest)
-        if before is None or before in found:
-            break
-        found.append(before)
-    return found[1:]
+    found = {image.digest: image}
+    digest = image.took.get(tag)
+    while digest is not None and digest not in found and digest in document.images:
+        found[digest] = document.images[digest]
+        digest = found[digest].took.get(tag)
+    return list(found.values())[1:]
 
 
-def _taken_from(document: FindingsDocument, image: Image, tag: str, with_result: int) -> int:
-    """What an image takes over with a tag: the earlier image's manifests, and those that stood in for that one."""
-    mask = 0
-    for before in reversed(predecessors(document, image, tag)):
-        mask = before.manifests & with_result | _fill(document, before, mask, with_result)
-    return mask
+class Share(NamedTuple):
+    """What an earlier image gives to a later one.
+
+    ``mask``: its manifests that stand in. ``ends``: from it on, fewer platforms are looked for in images still older.
+    """
+
+    image: Image
+    mask: int
+    ends: bool
 
 
-def _fill(document: FindingsDocument, image: Image, earlier: int, with_result: int) -> int:
-    """Of an earlier image's manifests those that stand in: all while the new one has no result, then by platform."""
-    lacking = image.manifests & ~with_result
+def shares(document: FindingsDocument, image: Image, earlier: Iterable[Image], with_result: int) -> Iterator[Share]:
+    """What earlier images, the latest first, give to one that lacks results.
+
+    All that the latest has, while the new one has no result at all; then by platform. An older one gives the platforms
+    that all later ones lack a result for. Each platform is given by one image.
+    """
+    wanted = _lacking(document, image, with_result)
+    given: set[str | None] = set()
+    for before in earlier:
+        if wanted is not None and not wanted:
+            return
+        platforms = {}
+        for position in bits(before.manifests & with_result & ~image.manifests):
+            manifest = document.manifests[position]
+            if manifest is not None and _fits(manifest.platform, wanted):
+                platforms[position] = manifest.platform
+        mask = mask_of(position for position, platform in platforms.items() if platform not in given)
+        given.update(platforms.values())
+        narrower = _both(wanted, _lacking(document, before, with_result))
+        yield Share(before, mask, narrower != wanted)
+        wanted = narrower
+
+
+def _lacking(document: FindingsDocument, image: Image, with_result: int) -> frozenset[str | None] | None:
+    """The platforms of an image without a result; None while it has none at all."""
     if not image.manifests & with_result:
-        return earlier
-    platforms = {manifest.platform for manifest in document.manifests_of(lacking)}
-    mask = 0
-    for position in bits(earlier & ~image.manifests if lacking else 0):
-        manifest = document.manifests[position]
-        # An image that was built for a single platform often doesn't say for which.
-        if manifest is not None and (manifest.platform is None or platforms & {None, manifest.platform}):
-            mask |= 1 << position
-    return mask
+        return None
+    return frozenset(manifest.platform for manifest in document.manifests_of(image.manifests & ~with_result))
+
+
+def _fits(platform: str | None, wanted: frozenset[str | None] | None) -> bool:
+    # An image that was built for a single platform often doesn't say for which.
+    return wanted is None or platform is None or None in wanted or platform in wanted
+
+
+def _both(one: frozenset[str | None] | None, other: frozenset[str | None] | None) -> frozenset[str | None] | None:
+    """The platforms that fit both; one that is not known fits any."""
+    if one is None or (other is not None and None in one):
+        return other
+    return one if other is None or None in other else one & other

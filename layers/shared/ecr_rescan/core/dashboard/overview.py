@@ -135,7 +135,17 @@ def _coverage(summary: Summary) -> Html:
         percent,
         bar(segments, most=selected, label=words),
         tag("p", words, class_="soft"),
+        _not_images(summary),
     )
+
+
+def _not_images(summary: Summary) -> Html | None:
+    """What lives beside the images and is not scanned, so that nobody looks for it among them."""
+    kinds = summary.totals.not_images
+    if not kinds:
+        return None
+    listed = ", ".join(f"{kind} ({number:,})" for kind, number in sorted(kinds.items()))
+    return tag("p", f"Beside the images, and not scanned: {listed}", class_="soft")
 
 
 def _changed(summary: Summary) -> Html:

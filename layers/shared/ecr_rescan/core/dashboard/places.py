@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.gathered import Counts
-from ecr_rescan.core.summary.summary import ImageSummary, RepositoryId, Summary
+from ecr_rescan.core.summary.summary import ImageSummary, Summary
 
 
 class Places:

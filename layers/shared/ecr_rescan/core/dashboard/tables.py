@@ -11,11 +11,12 @@ from ecr_rescan.core.dashboard.overview import STATE_NAMES, chip, severity_class
 from ecr_rescan.core.dashboard.places import Places, distinct_images, weight
 from ecr_rescan.core.dashboard.query import SORTS, Links, PageQuery
 from ecr_rescan.core.html import Html, tag
+from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import ORDER, RATED, Severity
 from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.image_state import ImageState
-from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, RepositoryId, Summary
+from ecr_rescan.core.summary.summary import COVERAGE, ImageSummary, Summary
 from ecr_rescan.core.summary.where import Past, Place, Whereabouts
 from ecr_rescan.core.text import enumerated, number_of
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from ecr_rescan.core.shapes import DIGEST, REGION, REGISTRY, REPOSITORY, REPOSITORY_ARN, TAG
 from ecr_rescan.core.times import from_text, whole_seconds
 
 
@@ -29,7 +30,8 @@ class ScanCompleted:
 
 @dataclass(frozen=True, slots=True)
 class ImagePushed:
-    """An image was pushed; ``tag`` is None for an untagged one. Types are "" where ECR doesn't say."""
+    """An image arrived: by push, by replication, or through a cache. ``tag`` is None for an untagged one; types are ""
+    where ECR doesn't say."""
 
     registry: str
     region: str
@@ -84,15 +86,6 @@ class Ignored:
 
 Message = ScanCompleted | ImagePushed | ImageDeleted | StorageClassChanged | ResultAsked | Ignored
 
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-"""An image's digest, as ECR writes it."""
-
-_REGISTRY = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]+")
-_WORD = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"(?=.{{2,256}}\Z){_WORD}(?:/{_WORD})*")
-_REPOSITORY_ARN = re.compile(r"arn:aws[a-z-]*:ecr:(?P<region>[^:]+):(?P<registry>[^:]+):repository/(?P<repository>.+)")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,299}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+/-]{1,255}")
 
 _SCAN_EVENTS = frozenset(
@@ -103,6 +96,12 @@ _SCAN_EVENTS = frozenset(
     }
 )
 _IMAGE_ACTION = ("aws.ecr", "ECR Image Action")
+# A destination of replication, and a pull-through cache, tell of images by events of their own, and of no push. Each
+# has the members that say that an image is there now.
+_ARRIVALS = {
+    ("aws.ecr", "ECR Replication Action"): {"result": "SUCCESS", "action-type": "REPLICATE"},
+    ("aws.ecr", "ECR Pull Through Cache Action"): {"sync-status": "SUCCESS"},
+}
 
 
 class _MalformedError(Exception):
@@ -125,6 +124,8 @@ def parse(body: str) -> Message:
             return _scan(message, _object(message, "detail"))
         if kind == _IMAGE_ACTION:
             return _image_action(message, _object(message, "detail"))
+        if kind in _ARRIVALS:
+            return _arrival(message, _object(message, "detail"), _ARRIVALS[kind])
     except _MalformedError as error:
         return Ignored(str(error))
     except TypeError:
@@ -137,6 +138,15 @@ def ask_message(ask: ResultAsked) -> str:
     return json.dumps({"ask": asdict(ask)}, separators=(",", ":"))
 
 
+def tells_of_arrivals(messages: Iterable[Message]) -> bool:
+    """Whether these show that the registry's images are heard of when they arrive.
+
+    Events of scans don't: they come from one rule, those of images from another, and where only the former come,
+    listings alone find new images.
+    """
+    return any(isinstance(message, ImagePushed) for message in messages)
+
+
 def is_schedule(event: object) -> bool:
     """Whether a function was woken by the schedule, and not by a batch of messages."""
     return isinstance(event, Mapping) and event.get("detail-type") == "Scheduled Event"
@@ -144,9 +154,9 @@ def is_schedule(event: object) -> bool:
 
 def _ask(ask: Mapping[str, object]) -> ResultAsked:
     return ResultAsked(
-        registry=_matched(ask, "registry", _REGISTRY),
-        region=_matched(ask, "region", _REGION),
-        repository=_matched(ask, "repository", _REPOSITORY),
+        registry=_matched(ask, "registry", REGISTRY),
+        region=_matched(ask, "region", REGION),
+        repository=_matched(ask, "repository", REPOSITORY),
         digest=_matched(ask, "digest", DIGEST),
     )
 
@@ -164,18 +174,9 @@ def _image_action(event: Mapping[str, object], detail: Mapping[str, object]) -> 
     at = _time(event)
     action = detail.get("action-type")
     if action == "PUSH":
-        return ImagePushed(
-            registry,
-            region,
-            repository,
-            digest=_matched(detail, "image-digest", DIGEST),
-            tag=_optional(detail, "image-tag", _TAG),
-            media_type=_media_type(detail, "manifest-media-type"),
-            artifact_type=_media_type(detail, "artifact-media-type"),
-            at=at,
-        )
+        return _pushed(event, detail)
     if action == "DELETE":
-        digest, tag = _optional(detail, "image-digest", DIGEST), _optional(detail, "image-tag", _TAG)
+        digest, tag = _optional(detail, "image-digest", DIGEST), _optional(detail, "image-tag", TAG)
         if digest is None and tag is None:
             return Ignored("a deletion of nothing")
         return ImageDeleted(registry, region, repository, digest, tag, at)
@@ -188,20 +189,40 @@ def _image_action(event: Mapping[str, object], detail: Mapping[str, object]) -> 
     return Ignored("an image action of another kind")
 
 
+def _arrival(event: Mapping[str, object], detail: Mapping[str, object], when: Mapping[str, str]) -> Message:
+    if any(detail.get(name) != value for name, value in when.items()):
+        return Ignored("an image that did not arrive")
+    return _pushed(event, detail)
+
+
+def _pushed(event: Mapping[str, object], detail: Mapping[str, object]) -> ImagePushed:
+    registry, region, repository = _place(event, detail)
+    return ImagePushed(
+        registry,
+        region,
+        repository,
+        digest=_matched(detail, "image-digest", DIGEST),
+        tag=_optional(detail, "image-tag", TAG),
+        media_type=_media_type(detail, "manifest-media-type"),
+        artifact_type=_media_type(detail, "artifact-media-type"),
+        at=_time(event),
+    )
+
+
 def _place(event: Mapping[str, object], detail: Mapping[str, object]) -> tuple[str, str, str]:
     """Registry, Region and repository."""
     name = detail.get("repository-name")
     # Inspector's repository-name is the repository's ARN.
-    arn = _REPOSITORY_ARN.fullmatch(name) if isinstance(name, str) else None
+    arn = REPOSITORY_ARN.fullmatch(name) if isinstance(name, str) else None
     where: Mapping[str, object] = (
         arn.groupdict()
         if arn
         else {"registry": event.get("account"), "region": event.get("region"), "repository": name}
     )
     return (
-        _matched(where, "registry", _REGISTRY),
-        _matched(where, "region", _REGION),
-        _matched(where, "repository", _REPOSITORY),
+        _matched(where, "registry", REGISTRY),
+        _matched(where, "region", REGION),
+        _matched(where, "repository", REPOSITORY),
     )
 
 

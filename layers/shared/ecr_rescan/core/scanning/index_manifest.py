@@ -9,17 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecr_rescan.core.scanning.events import DIGEST
-from ecr_rescan.core.scanning.ledger import IMAGE_CONFIG_MEDIA_TYPES, INDEX_MEDIA_TYPES
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES, is_image_config
 from ecr_rescan.core.scanning.normalise import MAX_NAME, bounded
-
-MANIFEST_MEDIA_TYPES = frozenset(
-    {
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    }
-)
-"""Manifests of images for one platform (Amazon Inspector User Guide, scanning ECR)."""
+from ecr_rescan.core.shapes import DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +58,7 @@ def _is_attestation(descriptor: Mapping[str, object]) -> bool:
 
 
 def _is_image(descriptor: Mapping[str, object]) -> bool:
-    artifact_type = bounded(descriptor.get("artifactType"), MAX_NAME)
-    return not artifact_type or artifact_type in IMAGE_CONFIG_MEDIA_TYPES
+    return is_image_config(bounded(descriptor.get("artifactType"), MAX_NAME))
 
 
 def _platform(descriptor: Mapping[str, object]) -> str | None:

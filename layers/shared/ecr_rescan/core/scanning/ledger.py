@@ -12,26 +12,11 @@ from typing import Any
 
 from ecr_rescan.core import record_form
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.artifacts import INDEX_MEDIA_TYPES, is_image
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 SCHEMA = 1
-
-INDEX_MEDIA_TYPES = frozenset(
-    {
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-)
-"""Image indexes: never scanned themselves, their children are (Amazon Inspector User Guide, scanning ECR)."""
-
-IMAGE_CONFIG_MEDIA_TYPES = frozenset(
-    {
-        "application/vnd.docker.container.image.v1+json",
-        "application/vnd.oci.image.config.v1+json",
-    }
-)
-"""artifactMediaType of what can be scanned; a Helm chart or a signature has another."""
 
 
 class ScanState(enum.StrEnum):
@@ -55,10 +40,11 @@ class ManifestRecord:
     completion is seen. ``completed_at``: ECR's imageScanCompletedAt of the newest complete result. ``basic_at``: when
     the newest basic scan ended, where ``completed_at`` does not tell: it failed, or enhanced scanning hides it (then it
     may be when it was started).
+    ``read_at``: when an enhanced result was last read: Inspector renews it when there is reason to.
     ``seen_by``: how the registry was scanned when ECR last said anything of the image's scans.
-    ``retry_at``: not to be touched before (a cool-down). ``asked``: how often an overdue result was asked for,
-    ``asked_at`` when last. ``counts``: by severity, of the newest complete result. ``failures``: consecutive scans
-    without a result.
+    ``retry_at``: not to be touched before (a cool-down). ``refusals``: how often in a row ECR refused.
+    ``asked``: how often an overdue result was asked for, ``asked_at`` when last. ``counts``: by severity, of the newest
+    complete result. ``failures``: consecutive scans without a result.
     """
 
     platform: str | None = None
@@ -68,11 +54,13 @@ class ManifestRecord:
     claimed_at: datetime | None = None
     completed_at: datetime | None = None
     basic_at: datetime | None = None
+    read_at: datetime | None = None
     scan_type: ScanType | None = None
     seen_by: ScanType | None = None
     counts: dict[Severity, int] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
+    refusals: int = 0
     asked: int = 0
     asked_at: datetime | None = None
 
@@ -104,7 +92,7 @@ class LedgerImage:
     @property
     def is_scannable(self) -> bool:
         """Whether ECR scans artifacts of this kind; where ECR names no kind, it is tried."""
-        return not self.artifact_type or self.artifact_type in IMAGE_CONFIG_MEDIA_TYPES
+        return is_image(self)
 
 
 @dataclass(slots=True)
@@ -112,8 +100,12 @@ class Ledger:
     """All of one repository. ``since``: first listed; ``listed_at``: when the last complete listing began.
     ``is_behind``: an event told of an image that the ledger does not have, so that it is to be listed again.
 
-    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment.
-    ``recorded_for``: a fingerprint of the configurations for which the findings were last brought up to date.
+    ``attached``: what the last complete listing had of signatures and the like, kind → how many.
+    ``missing_since``: ECR said RepositoryNotFound. ``problem``: why the repository can't be read at the moment,
+    ``tried_at``: since when, as of the last try, ``refusals``: how often in a row ECR refused that.
+    ``version``: counts the changes of what the findings are recorded for: the images that a configuration may select,
+    and the configurations (``recorded_for``, a fingerprint; ``recorded_as_of``, when they were read). The findings
+    document has a version, too. ``recorded_version``: one that it is known to have; it may have a later one.
     """
 
     registry: str
@@ -123,8 +115,14 @@ class Ledger:
     listed_at: datetime | None = None
     missing_since: datetime | None = None
     problem: str = ""
+    tried_at: datetime | None = None
+    refusals: int = 0
     is_behind: bool = False
+    version: int = 0
+    recorded_version: int = 0
     recorded_for: str = ""
+    recorded_as_of: datetime | None = None
+    attached: dict[str, int] = field(default_factory=dict)
     images: dict[str, LedgerImage] = field(default_factory=dict)
     manifests: dict[str, ManifestRecord] = field(default_factory=dict)
 
@@ -146,8 +144,14 @@ class Ledger:
             "listed_at": to_text_or_none(self.listed_at),
             "missing_since": to_text_or_none(self.missing_since),
             "problem": self.problem,
+            "tried_at": to_text_or_none(self.tried_at),
+            "refusals": self.refusals,
             "is_behind": self.is_behind,
+            "version": self.version,
+            "recorded_version": self.recorded_version,
             "recorded_for": self.recorded_for,
+            "recorded_as_of": to_text_or_none(self.recorded_as_of),
+            "attached": dict(sorted(self.attached.items())),
             "images": {digest: _image_to_wire(image) for digest, image in sorted(self.images.items())},
             "manifests": {digest: _record_to_wire(record) for digest, record in sorted(self.manifests.items())},
         }
@@ -173,8 +177,14 @@ class Ledger:
             listed_at=from_text_or_none(wire.get("listed_at")),
             missing_since=from_text_or_none(wire.get("missing_since")),
             problem=wire.get("problem", ""),
+            tried_at=from_text_or_none(wire.get("tried_at")),
+            refusals=wire.get("refusals", 0),
             is_behind=wire.get("is_behind", False),
+            version=wire.get("version", 0),
+            recorded_version=wire.get("recorded_version", 0),
             recorded_for=wire.get("recorded_for", ""),
+            recorded_as_of=from_text_or_none(wire.get("recorded_as_of")),
+            attached=wire.get("attached", {}),
             images={digest: _image_from_wire(item) for digest, item in wire["images"].items()},
             manifests={digest: _record_from_wire(item) for digest, item in wire["manifests"].items()},
         )
@@ -229,11 +239,13 @@ def _record_to_wire(record: ManifestRecord) -> dict[str, Any]:
         claimed_at=to_text_or_none(record.claimed_at),
         completed_at=to_text_or_none(record.completed_at),
         basic_at=to_text_or_none(record.basic_at),
+        read_at=to_text_or_none(record.read_at),
         scan_type=record.scan_type,
         seen_by=record.seen_by,
         counts={severity.value: record.counts[severity] for severity in sorted(record.counts, key=ORDER.__getitem__)},
         retry_at=to_text_or_none(record.retry_at),
         failures=record.failures,
+        refusals=record.refusals,
         asked=record.asked,
         asked_at=to_text_or_none(record.asked_at),
     )
@@ -248,11 +260,13 @@ def _record_from_wire(wire: dict[str, Any]) -> ManifestRecord:
         claimed_at=from_text_or_none(wire.get("claimed_at")),
         completed_at=from_text_or_none(wire.get("completed_at")),
         basic_at=from_text_or_none(wire.get("basic_at")),
+        read_at=from_text_or_none(wire.get("read_at")),
         scan_type=_SCAN_TYPES[wire["scan_type"]] if "scan_type" in wire else None,
         seen_by=_SCAN_TYPES[wire["seen_by"]] if "seen_by" in wire else None,
         counts={_SEVERITIES[severity]: count for severity, count in wire.get("counts", {}).items()},
         retry_at=from_text_or_none(wire.get("retry_at")),
         failures=wire.get("failures", 0),
+        refusals=wire.get("refusals", 0),
         asked=wire.get("asked", 0),
         asked_at=from_text_or_none(wire.get("asked_at")),
     )

@@ -5,20 +5,23 @@ Only a complete listing, a delete event, ImageNotFound or RepositoryNotFound is 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from ecr_rescan.core.changes.image_list import ImageFact
 from ecr_rescan.core.changes.view import Selector, select
+from ecr_rescan.core.scanning.artifacts import kind_of_attached, only_images, type_of
+from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed, StorageClassChanged
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
+from ecr_rescan.core.shapes import REFERRER_TAG
+
+ImageEvent = ImagePushed | ImageDeleted | StorageClassChanged
 
 SKEW = timedelta(minutes=1)
 """How far an event may be behind a listing that did not show it: clocks differ, and events know whole seconds."""
-
-# Signatures, attestations and SBOMs that cosign attaches by tag: they carry an image's config type but are none.
-_REFERRER_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z]+)?")
 
 
 class Detail(Protocol):
@@ -40,85 +43,151 @@ class Detail(Protocol):
     def subject(self) -> str | None: ...
 
 
-def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime) -> None:
-    """Replace the ledger's images by a complete listing that began at ``began``; what is known of each is kept."""
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who held each tag, and which images were archived, at one moment."""
+
+    tags: Mapping[str, str]
+    archived: frozenset[str]
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Holders:
+        """As a ledger has them now."""
+        tags = {tag: digest for digest, image in ledger.images.items() for tag in image.tags}
+        return cls(tags, frozenset(digest for digest, image in ledger.images.items() if image.archived))
+
+
+def apply_listing(ledger: Ledger, details: Iterable[Detail], began: datetime, *, over: Holders | None = None) -> None:
+    """Replace the ledger's images by a complete listing that began at ``began``; what is known of each is kept.
+
+    ``over``: as the ledger was when the listing began (None: as it is). What events have changed since then, the
+    listing may not show yet, and does not undo. Where they took a tag away, the repository is to be listed again:
+    a late event may have told of a deletion from before.
+    """
     known = ledger.images
+    now = Holders.of(ledger)
+    over = over or now
+    moved = {
+        tag: (digest, known[digest].tags[tag])
+        for tag, digest in now.tags.items()
+        if over.tags.get(tag) != digest and known[digest].tags[tag] >= began - SKEW
+    }
+    removed = over.tags.keys() - now.tags.keys()
     ledger.images = {}
     present = set()
+    attached: Counter[str] = Counter()
     for detail in details:
         present.add(detail.digest)
-        tags = [tag for tag in detail.tags if not _REFERRER_TAG.fullmatch(tag)]
+        tags = [tag for tag in detail.tags if not REFERRER_TAG.fullmatch(tag)]
         if not tags or detail.subject:
+            if detail.tags or detail.subject:
+                attached[kind_of_attached(detail.tags, detail.artifact_type)] += 1
+            continue
+        tags = [tag for tag in tags if tag not in moved and tag not in removed]
+        if not tags:
             continue
         before = known.get(detail.digest)
         image = before or LedgerImage(pushed_at=detail.pushed_at)
         image.pushed_at = detail.pushed_at
         image.tags = {tag: image.tags.get(tag, began) for tag in tags}
         image.media_type, image.artifact_type = detail.media_type, detail.artifact_type
-        image.archived = detail.archived
+        if (detail.digest in now.archived) == (detail.digest in over.archived):
+            image.archived = detail.archived
         ledger.images[detail.digest] = image
+    for digest in sorted({digest for digest, _ in moved.values()} - ledger.images.keys()):
+        ledger.images[digest] = known[digest]
+        known[digest].tags = {}
+    for tag, (digest, since) in moved.items():
+        ledger.images[digest].tags[tag] = since
     for image in ledger.images.values():
         if image.children is not None:
             all_children = image.children | image.gone
             image.children = {child: platform for child, platform in all_children.items() if child in present}
             image.gone = {child: platform for child, platform in all_children.items() if child not in present}
+    ledger.attached = dict(attached)
     ledger.listed_at = began
-    ledger.is_behind = False
+    ledger.is_behind = bool(removed)
     ledger.missing_since = None
     ledger.problem = ""
     tidy(ledger)
 
 
-def apply_push(ledger: Ledger, digest: str, tag: str | None, media_type: str, artifact_type: str, at: datetime) -> bool:
-    """Apply a push event: the tag names this image now. False where it says nothing new.
+def apply_events(ledger: Ledger, events: Iterable[ImageEvent]) -> None:
+    """Apply push, delete and archive events, in the order of their times: the same as one after the other.
 
     An event from well before the last complete listing is old news, whatever it says.
     """
-    if _is_old(ledger, at) or tag is None or _REFERRER_TAG.fullmatch(tag):
-        return False
-    for other in ledger.images.values():
-        since = other.tags.get(tag)
-        if since is not None and since > at:
-            return False
-    image = ledger.images.get(digest)
-    if image is not None and tag in image.tags:
-        # So that a deletion from before, which comes late, does not take it away.
-        image.tags[tag] = at
-        return False
-    for other in ledger.images.values():
-        other.tags.pop(tag, None)
-    if image is None:
-        image = LedgerImage(pushed_at=at, media_type=media_type, artifact_type=artifact_type)
-        ledger.images[digest] = image
-    image.tags[tag] = at
-    ledger.missing_since = None
+    happening = _Happening(ledger)
+    for event in sorted(events, key=lambda event: event.at):
+        if ledger.listed_at is None or event.at >= ledger.listed_at - SKEW:
+            happening.take(event)
     tidy(ledger)
-    return True
 
 
-def apply_delete(ledger: Ledger, digest: str | None, tag: str | None, at: datetime) -> bool:
-    """Apply a delete event: of a tag, or of a whole image where no tag is named. False where it says nothing new."""
-    if _is_old(ledger, at):
-        return False
-    changed = False
-    for image_digest, image in list(ledger.images.items()):
-        if digest is not None and image_digest != digest:
-            continue
-        for name in [name for name, since in image.tags.items() if since <= at and tag in (None, name)]:
-            del image.tags[name]
-            changed = True
-    tidy(ledger)
-    return changed
+class _Happening:
+    """A ledger while events are applied to it: its images are found by tag, and what is left behind is tidied after."""
 
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._images = ledger.images
+        self._holders: dict[str, list[str]] = {}
+        self._forgotten: set[str] = set()
+        for digest, image in ledger.images.items():
+            for tag in image.tags:
+                self._holders.setdefault(tag, []).append(digest)
 
-def apply_storage_class(ledger: Ledger, digest: str, archived: bool, at: datetime) -> bool:
-    """Apply an archive or restore event. False where it says nothing new."""
-    image = ledger.images.get(digest)
-    if image is None or _is_old(ledger, at) or image.archived == archived:
-        return False
-    image.archived = archived
-    tidy(ledger)
-    return True
+    def take(self, event: ImageEvent) -> None:
+        if isinstance(event, ImageDeleted):
+            self._delete(event.digest, event.tag, event.at)
+        elif isinstance(event, StorageClassChanged):
+            self._move(event.digest, event.archived)
+        elif event.tag is not None and not REFERRER_TAG.fullmatch(event.tag):
+            self._push(event, event.tag)
+
+    def _push(self, event: ImagePushed, tag: str) -> None:
+        holders = self._holders.setdefault(tag, [])
+        if any(self._images[digest].tags[tag] > event.at for digest in holders):
+            return
+        if event.digest not in holders:
+            for digest in list(holders):
+                self._untag(digest, tag)
+            if event.digest not in self._images:
+                self._add(event)
+            holders.append(event.digest)
+            self._ledger.missing_since = None
+        # Where it is known, too: so that a deletion from before, which comes late, does not take it away.
+        self._images[event.digest].tags[tag] = event.at
+
+    def _add(self, event: ImagePushed) -> None:
+        if event.digest in self._forgotten:
+            # It left and came back: what was known of its scans is of an image that is gone.
+            self._ledger.manifests.pop(event.digest, None)
+        self._images[event.digest] = LedgerImage(
+            event.at, media_type=event.media_type, artifact_type=event.artifact_type
+        )
+
+    def _delete(self, digest: str | None, tag: str | None, at: datetime) -> None:
+        digests = list(self._holders.get(tag, ())) if digest is None and tag is not None else [digest]
+        for one in digests:
+            image = self._images.get(one) if one is not None else None
+            for name, since in list(image.tags.items()) if image else ():
+                if since <= at and tag in (None, name):
+                    self._untag(str(one), name)
+
+    def _untag(self, digest: str, tag: str) -> None:
+        image = self._images[digest]
+        del image.tags[tag]
+        self._holders[tag].remove(digest)
+        if not image.tags:
+            self._forgotten.update(self._ledger.manifests_of(digest))
+            del self._images[digest]
+
+    def _move(self, digest: str, archived: bool) -> None:
+        image = self._images.get(digest)
+        if image is not None and image.archived != archived:
+            image.archived = archived
+            for manifest in self._ledger.manifests_of(digest):
+                _note_kind(image, self._ledger.manifests.setdefault(manifest, ManifestRecord()))
 
 
 def apply_archived(ledger: Ledger, digest: str) -> None:
@@ -130,23 +199,22 @@ def apply_archived(ledger: Ledger, digest: str) -> None:
 def apply_missing(ledger: Ledger, at: datetime) -> None:
     """ECR said RepositoryNotFound: nothing is left of it."""
     ledger.images.clear()
+    ledger.attached.clear()
     ledger.is_behind = False
     ledger.missing_since = ledger.missing_since or at
     ledger.listed_at = at
     tidy(ledger)
 
 
-def apply_gone(ledger: Ledger, digest: str) -> None:
-    """ECR said ImageNotFound: the image, or this child of an index, is gone."""
-    ledger.images.pop(digest, None)
+def apply_gone(ledger: Ledger, gone: Set[str]) -> None:
+    """ECR said ImageNotFound: these images, or these children of indexes, are gone."""
+    for digest in gone:
+        ledger.images.pop(digest, None)
     for image in ledger.images.values():
-        if image.children and digest in image.children:
-            image.gone[digest] = image.children.pop(digest)
+        children = image.children or {}
+        for digest in children.keys() & gone:
+            image.gone[digest] = children.pop(digest)
     tidy(ledger)
-
-
-def _is_old(ledger: Ledger, at: datetime) -> bool:
-    return ledger.listed_at is not None and at < ledger.listed_at - SKEW
 
 
 def tidy(ledger: Ledger) -> None:
@@ -167,7 +235,7 @@ def tidy(ledger: Ledger) -> None:
 def _note_kind(image: LedgerImage, record: ManifestRecord) -> None:
     """What needs no question to ECR: other artifacts are never scanned, archived images not while they are."""
     if not image.is_scannable:
-        record.state, record.reason = ScanState.UNSUPPORTED, f"{image.artifact_type} is no container image"
+        record.state, record.reason = ScanState.UNSUPPORTED, f"{type_of(image)} is no container image"
     elif image.archived:
         record.state, record.reason = ScanState.ARCHIVED, "the image is in archive storage"
     elif record.state is ScanState.ARCHIVED:
@@ -175,12 +243,14 @@ def _note_kind(image: LedgerImage, record: ManifestRecord) -> None:
         record.looked_up = False
 
 
-def set_children(ledger: Ledger, digest: str, children: Mapping[str, str | None]) -> None:
-    """Keep an index's scannable manifests: an index never changes, so it is resolved once."""
-    image = ledger.images[digest]
-    image.children = dict(children)
-    image.resolve_at = None
-    image.problem = "" if children else "the image index holds nothing that can be scanned"
+def set_children(ledger: Ledger, resolved: Mapping[str, Mapping[str, str | None]]) -> None:
+    """Keep the scannable manifests of indexes, by digest: an index never changes, so it is resolved once."""
+    for digest, children in resolved.items():
+        image = ledger.images.get(digest)
+        if image is not None:
+            image.children = dict(children)
+            image.resolve_at = None
+            image.problem = "" if children else "the image index holds nothing that can be scanned"
     tidy(ledger)
 
 
@@ -208,7 +278,8 @@ def unresolved(ledger: Ledger, selected: Iterable[str]) -> list[str]:
 
 def selected_images(ledger: Ledger, selectors: Iterable[Selector]) -> list[str]:
     """The images that at least one configuration selects, in a stable order."""
-    chosen = {digest for selector in selectors for digest in select(selector, ledger.images)}
+    images = only_images(ledger.images)
+    chosen = {digest for selector in selectors for digest in select(selector, images)}
     return sorted(chosen)
 
 
@@ -216,5 +287,5 @@ def image_facts(ledger: Ledger) -> list[ImageFact]:
     """The ledger's images as the findings document takes them; an unresolved index has no manifests yet."""
     return [
         ImageFact(digest, tuple(sorted(image.tags)), image.pushed_at, ledger.manifests_of(digest))
-        for digest, image in sorted(ledger.images.items())
+        for digest, image in sorted(only_images(ledger.images).items())
     ]

@@ -7,11 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ecr_rescan.core.changes.baseline_rule import marks_of
 from ecr_rescan.core.changes.view import Selector
 from ecr_rescan.core.scan_result import ScanType
+from ecr_rescan.core.scanning.enhanced import confirmed_at
+from ecr_rescan.core.scanning.lacking import lacking_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.listing import selected_images, unresolved
-from ecr_rescan.core.scanning.schedule import ASK_AFTER, LATEST, SHARED, Action, decide, due_at, is_hidden, is_pending
+from ecr_rescan.core.scanning.schedule import (
+    ASK_AFTER,
+    LATEST,
+    SHARED,
+    Action,
+    decide,
+    due_at,
+    is_hidden,
+    is_pending,
+    rest_after,
+)
 
 LISTING_FOR = timedelta(hours=6)
 """How long a complete listing is good for where no events tell what changes."""
@@ -20,8 +33,11 @@ LISTING_FOR_WITH_EVENTS = timedelta(hours=24)
 """The same where events arrive: it then only makes up for those that were lost."""
 
 MISSING_FOR = timedelta(minutes=15)
-"""How soon a repository that was not there, or could not be listed, is tried again at first."""
+"""How soon a repository that was not there is tried again at first."""
 
+
+GIVES_WAY_FOR = timedelta(hours=1)
+"""How long what was refused goes behind the others: long enough for each try to be another one's."""
 
 _WAITING = frozenset({ScanState.NEVER_SCANNED, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
 _CURRENT = frozenset({ScanState.COMPLETE, ScanState.IN_PROGRESS, ScanState.UNAVAILABLE})
@@ -33,8 +49,10 @@ class Plan:
 
     ``look_ups``, ``starts``, ``asks``: digests of manifests, the longest waiting first. ``due_since``: when the first
     of the starts was due. ``next_at``: when there will be something to do again if all of it is done. ``states``: the
-    selected manifests by state. ``waiting``: how many have not been looked up, or have a scan running for the first
-    time. ``overdue``: how many are older than promised. ``oldest``: the oldest last scan.
+    selected manifests by state. ``waiting``: how many are to be looked up, or have a scan running for the first
+    time. ``late_at``: when each of them is older than promised, if nothing comes of it until then. ``oldest``: the
+    oldest last scan (of an enhanced result, the last reading). ``missing_since``: the repository is gone.
+    ``lacking``: marks of the selected images without a result; ``any_result``: whether any has one.
     """
 
     look_ups: list[str] = field(default_factory=list)
@@ -44,18 +62,25 @@ class Plan:
     next_at: datetime | None = None
     states: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
-    overdue: int = 0
+    late_at: list[datetime] = field(default_factory=list)
+    missing_since: datetime | None = None
     oldest: datetime | None = None
+    lacking: frozenset[str] = frozenset()
+    any_result: bool = False
+
+    def overdue(self, now: datetime) -> int:
+        """How many of the selected manifests are older than promised; true for a plan of long ago, too."""
+        return sum(late_at < now for late_at in self.late_at)
 
 
 def listing_due(ledger: Ledger, good_for: timedelta, now: datetime) -> datetime:
     """When the repository is to be listed next; the longer it has been missing, the later."""
+    if ledger.tried_at is not None:
+        return ledger.tried_at + rest_after(ledger.refusals)
     if ledger.listed_at is None or ledger.is_behind:
         return now
     if ledger.missing_since is not None:
         good_for = min(good_for, max(MISSING_FOR, ledger.listed_at - ledger.missing_since))
-    elif ledger.problem:
-        good_for = MISSING_FOR
     return ledger.listed_at + good_for
 
 
@@ -73,15 +98,17 @@ def make_plan(
     listing_for: timedelta = LISTING_FOR,
 ) -> Plan:
     """Decide for every selected manifest of a repository. ``listing_for``: how long a listing is good for."""
-    plan = Plan()
+    plan = Plan(missing_since=ledger.missing_since)
     times = [listing_due(ledger, listing_for, now)]
     chosen = selected_images(ledger, selectors)
     times += [ledger.images[index].resolve_at or now for index in unresolved(ledger, chosen)]
+    lacking = [digest for digest, _ in lacking_images(ledger, chosen)]
+    plan.lacking, plan.any_result = marks_of(lacking), len(lacking) < len(chosen)
     for digest, image_digest in selected_manifests(ledger, chosen).items():
         record = ledger.manifests[digest]
         action = decide(record, ledger.images[image_digest], scan_type, now)
         plan.states[record.state.value] += 1
-        _count(plan, record, now)
+        _count(plan, record, scan_type)
         if action is Action.LOOK_UP:
             plan.look_ups.append(digest)
         elif action is Action.START:
@@ -92,7 +119,7 @@ def make_plan(
             times.append(_next(record, scan_type, now))
     _hold(plan, ledger, scan_type, times, now)
     for digests in (plan.look_ups, plan.starts, plan.asks):
-        digests.sort(key=lambda digest: (_last(ledger.manifests[digest]), digest))
+        digests.sort(key=lambda digest: (_order(ledger.manifests[digest], now), digest))
     plan.next_at = min(times)
     return plan
 
@@ -108,22 +135,26 @@ def _hold(plan: Plan, ledger: Ledger, scan_type: ScanType, times: list[datetime]
         times.append(together)
 
 
-def _count(plan: Plan, record: ManifestRecord, now: datetime) -> None:
-    if record.completed_at is None and record.state in _WAITING and (is_pending(record) or not record.looked_up):
-        plan.waiting += 1
+def _count(plan: Plan, record: ManifestRecord, scan_type: ScanType) -> None:
+    is_first = record.completed_at is None and is_pending(record)
+    plan.waiting += record.state in _CURRENT | _WAITING and (is_first or not record.looked_up)
     if record.state not in _CURRENT:
         return
-    if record.completed_at is not None:
-        plan.oldest = min(plan.oldest or record.completed_at, record.completed_at)
-    # A result that is only not seen yet, as where no events come from, is not overdue.
+    confirmed = confirmed_at(record)
+    if confirmed is not None:
+        plan.oldest = min(plan.oldest or confirmed, confirmed)
+    # A result that is only not seen yet, as where no events come from, is not overdue; Inspector's is its own to time.
     if is_pending(record) and record.claimed_at is not None:
-        plan.overdue += now - record.claimed_at > ASK_AFTER[1]
-    elif record.completed_at is not None:
-        plan.overdue += now - record.completed_at > LATEST
+        if scan_type is ScanType.BASIC:
+            plan.late_at.append(record.claimed_at + ASK_AFTER[1])
+    elif confirmed is not None:
+        plan.late_at.append(confirmed + LATEST)
 
 
-def _last(record: ManifestRecord) -> float:
-    return record.completed_at.timestamp() if record.completed_at else 0.0
+def _order(record: ManifestRecord, now: datetime) -> tuple[bool, float]:
+    """The longest waiting go first; what was refused lets the others go before it for a while."""
+    gives_way = record.retry_at is not None and now - record.retry_at < GIVES_WAY_FOR
+    return gives_way, record.completed_at.timestamp() if record.completed_at else 0.0
 
 
 def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetime:

@@ -40,6 +40,10 @@ QUOTA_REST = timedelta(minutes=30)
 READ_REST = timedelta(minutes=15)
 """How long to leave alone what ECR could not be asked about."""
 
+REFUSED_RESTS = tuple(timedelta(hours=hours) for hours in (0.25, 1, 6, 24))
+"""How long to leave alone what ECR refuses, after the first refusal, the second, the third, and every later one in a
+row: nobody but people can end it, and they may do so at any time."""
+
 UNSEEN_REST = timedelta(hours=6)
 """How soon an image that Inspector has not scanned is looked at again; its first scan is announced by an event."""
 
@@ -102,14 +106,15 @@ def decide(record: ManifestRecord, image: LedgerImage, scan_type: ScanType, now:
     """
     if image.archived or not image.is_scannable:
         return Action.WAIT
-    if is_pending(record):
+    if is_pending(record) and record.looked_up:
         if record.retry_at is not None:
             # It is not known whether this start was accepted: no event will tell, so the tick looks itself.
             return Action.LOOK_UP if record.retry_at <= now else Action.WAIT
         return Action.ASK if _is_overdue(record, now) else Action.WAIT
     if is_hidden(record, scan_type):
         # A longer wait is Inspector's; this one is of a look that failed.
-        failed = record.retry_at is not None and now < record.retry_at <= now + READ_REST
+        retry_at = record.retry_at or now
+        failed = now < retry_at and (record.refusals > 0 or retry_at <= now + READ_REST)
         return Action.WAIT if failed else Action.LOOK_UP
     if not record.looked_up:
         return Action.WAIT if record.retry_at is not None and record.retry_at > now else Action.LOOK_UP
@@ -125,6 +130,11 @@ def _is_overdue(record: ManifestRecord, now: datetime) -> bool:
         return now - record.claimed_at >= ASK_AFTER[record.asked]
     last = record.asked_at or record.claimed_at
     return now - last >= ASK_AFTER[-1]
+
+
+def rest_after(refusals: int) -> timedelta:
+    """How long to leave alone what ECR could not be asked about, or refused so many times in a row."""
+    return REFUSED_RESTS[min(refusals, len(REFUSED_RESTS)) - 1] if refusals else READ_REST
 
 
 def claim(record: ManifestRecord, now: datetime) -> None:
@@ -144,11 +154,12 @@ def take_result(
     ``scan_type`` is the registry's, as far as is known. Where a look, for which no event was the reason, finds
     Inspector's results nevertheless, a start will tell.
     """
-    record.looked_up = True
+    record.looked_up, record.refusals = True, 0
     record.seen_by = scan_type if is_hidden(record, scan_type) and not by_event else result.scan_type
     if record.claimed_at is not None and result.completed_at >= record.claimed_at:
         _set_claim_aside(record)
     _note_basic(record, result, now)
+    record.read_at = now if result.scan_type is ScanType.ENHANCED else None
     if record.completed_at is None or result.completed_at >= record.completed_at:
         record.completed_at = result.completed_at
         record.scan_type = result.scan_type
@@ -206,7 +217,7 @@ def take_no_result(
         if was_hidden:
             # What Inspector said holds no basic scan up.
             record.retry_at = None
-        record.looked_up, record.seen_by = True, scan_type
+        record.looked_up, record.seen_by, record.refusals = True, scan_type, 0
         _set_claim_aside(record)
     if answer.reason is NoResultReason.NEVER_SCANNED:
         _never_scanned(record, answer, scan_type, now)
@@ -221,8 +232,7 @@ def take_no_result(
         record.retry_at = now + QUOTA_REST
         record.state = ScanState.COMPLETE if record.completed_at else ScanState.NEVER_SCANNED
     elif answer.reason is NoResultReason.UNAVAILABLE:
-        record.reason = answer.detail
-        record.retry_at = now + READ_REST
+        _could_not_ask(record, answer.detail, now, refused=answer.refused)
         if record.completed_at is None and not is_pending(record):
             record.state = ScanState.UNAVAILABLE
     else:
@@ -230,6 +240,15 @@ def take_no_result(
         if was_hidden and last_basic is not None and record.state is ScanState.FAILED:
             # Under enhanced scanning nothing is started, so it failed before that.
             record.basic_at, record.retry_at = last_basic, last_basic + COOL_DOWNS[0] + MARGIN
+
+
+def _could_not_ask(record: ManifestRecord, detail: str, now: datetime, *, refused: bool) -> None:
+    if refused and record.refusals and record.retry_at is not None and record.retry_at > now:
+        # Told before.
+        return
+    record.refusals = record.refusals + 1 if refused else record.refusals
+    record.reason = detail
+    record.retry_at = now + (rest_after(record.refusals) if refused else READ_REST)
 
 
 def _never_scanned(record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime) -> None:
@@ -284,7 +303,7 @@ def _rest(
 
 
 def take_skip(record: ManifestRecord, skip: SkippedScan, now: datetime) -> None:
-    """Note a refused start. What LIMIT_EXCEEDED means takes a look at the result; here it only ends the claim."""
+    """Note a refused start. LIMIT_EXCEEDED, where the result explains it, only ends the claim."""
     if skip.maybe_started:
         # The claim stands: the result is asked for, and only then it is known whether to start again.
         record.reason, record.retry_at = skip.detail, now + READ_REST
@@ -292,14 +311,14 @@ def take_skip(record: ManifestRecord, skip: SkippedScan, now: datetime) -> None:
     record.claimed_at = None
     if record.state is ScanState.IN_PROGRESS:
         record.state = ScanState.COMPLETE if record.completed_at else ScanState.NEVER_SCANNED
-    if skip.reason is SkipReason.UNSUPPORTED:
+    if skip.refused or skip.reason is SkipReason.UNAVAILABLE:
+        record.state = ScanState.UNAVAILABLE
+        _could_not_ask(record, skip.detail, now, refused=skip.refused)
+    elif skip.reason is SkipReason.UNSUPPORTED:
         record.state, record.reason = ScanState.UNSUPPORTED, skip.detail
         record.retry_at = now + UNSUPPORTED_REST
     elif skip.reason is SkipReason.ARCHIVED:
         record.state, record.reason = ScanState.ARCHIVED, skip.detail
         record.retry_at = now + INTERVAL
-    elif skip.reason is SkipReason.UNAVAILABLE:
-        record.state, record.reason = ScanState.UNAVAILABLE, skip.detail
-        record.retry_at = now + READ_REST
     elif skip.reason is SkipReason.ENHANCED:
         record.seen_by = ScanType.ENHANCED

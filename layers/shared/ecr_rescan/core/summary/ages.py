@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from ecr_rescan.core.changes.findings import FindingKey
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.signals.known import Signals
+from ecr_rescan.core.signals.known import Exploited, Signals
 
 EXPLOITED = "EXPLOITED"
 
@@ -59,6 +59,17 @@ class Age:
     beyond: int
 
 
+def counting_from(
+    severity: Severity, since: datetime, listed: Exploited | None, *, likely: bool
+) -> tuple[Rule, datetime]:
+    """By which rule a finding is to be mended, and from when its days count."""
+    if listed is not None:
+        return EXPLOITED, max(since, datetime.combine(listed.since, time(), UTC))
+    if severity.rated:
+        return severity.value, since
+    return Severity.HIGH.value if likely else "", since
+
+
 def beginnings(findings: Mapping[FindingKey, tuple[Severity, datetime]], signals: Signals) -> Beginnings:
     """By which rule each finding is to be mended, and from when its days count; a severity without any is left out.
 
@@ -68,13 +79,7 @@ def beginnings(findings: Mapping[FindingKey, tuple[Severity, datetime]], signals
     oldest: dict[Severity, datetime] = {}
     for (vulnerability, _), (severity, since) in findings.items():
         listed = signals.exploited.get(vulnerability)
-        start = since
-        if listed is not None:
-            rule, start = EXPLOITED, max(since, datetime.combine(listed.since, time(), UTC))
-        elif severity.rated:
-            rule = severity.value
-        else:
-            rule = Severity.HIGH.value if vulnerability in signals.likely else ""
+        rule, start = counting_from(severity, since, listed, likely=vulnerability in signals.likely)
         moments.setdefault(severity, {}).setdefault(rule, []).append(start)
         known = oldest.get(severity)
         if known is None or since < known:

@@ -43,7 +43,7 @@ def _line(item: ConfigurationSummary, image: ImageSummary) -> list[str]:
     )
     counts = image.counts or {}
     return [
-        *(_cell(text) for text in texts),
+        *(cell(text) for text in texts),
         *("" if moment is None else to_text(moment) for moment in moments),
         *(str(counts.get(severity, "")) for severity in Severity),
         "" if image.suppressed is None else str(image.suppressed),
@@ -60,6 +60,7 @@ def size(row: Row) -> int:
     return 380 + sum(map(carried, texts)) + sum(len(tag) + 1 for tag in image.tags)
 
 
-def _cell(text: str | None) -> str:
+def cell(text: str | None) -> str:
+    """Text as a cell that no spreadsheet takes for a formula."""
     shown = clean(text or "", _LONGEST_CELL)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown

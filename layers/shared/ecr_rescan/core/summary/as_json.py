@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.wire import signals_to_wire
+from ecr_rescan.core.summary import others
 from ecr_rescan.core.summary.ages import Age
 from ecr_rescan.core.summary.pages import Row, carried
 from ecr_rescan.core.summary.summary import (
@@ -40,6 +41,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
             "ages": _ages_to_wire(totals.ages, summary.at),
             "changes": totals.changes,
             "coverage": coverage_to_wire(totals.coverage),
+            "not_images": sum(totals.not_images.values()),
         },
         "configurations": [_configuration_to_wire(item, summary.at) for item in summary.configurations],
         "problems": [{"key": problem.key, "problem": problem.problem} for problem in summary.problems],
@@ -61,6 +63,7 @@ def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str
         "resolved": item.resolved,
         "ignore": [suppression.to_wire() | {"findings": hidden} for suppression, hidden in item.ignoring],
         "problems": item.problems,
+        "not_images": others.to_wire(item.not_images),
         "images": [_image_to_wire(image) for image in item.images],
     }
 
@@ -115,7 +118,13 @@ def size(row: Row) -> int:
         return 640 + len(image.repository) + carried(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)
     one = item.configuration
     listed = (*one.repository, *one.tags, *item.problems)
-    told = 4_000 + carried(one.description or "") + carried(one.owner or "") + sum(carried(text) + 5 for text in listed)
+    told = (
+        4_000
+        + others.size(item.not_images)
+        + carried(one.description or "")
+        + carried(one.owner or "")
+        + sum(carried(text) + 5 for text in listed)
+    )
     return told + sum(
         200
         + carried(entry.reason)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from ecr_rescan.core.changes.view import ranked, select
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.naming import Naming, names
 from ecr_rescan.core.scan_result import ScanType
 from ecr_rescan.core.scanning.account import DAILY_QUOTA, QUOTA_MARGIN, Account
+from ecr_rescan.core.scanning.artifacts import kind_of, only_images, other_artifacts
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage
 from ecr_rescan.core.scanning.listing import selected_images
 from ecr_rescan.core.times import to_text
@@ -22,15 +23,21 @@ USD_PER_MANIFEST_AND_MONTH = 0.0002
 """What one daily scan costs in S3, SQS, Lambda and logs at list prices, at most; ECR's basic scans are free."""
 
 MOST_LISTED = 500
+MOST_TAGS = 10
+"""Of one image: it may have a thousand, and an answer 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A repository that a configuration names; ``images`` and ``left_out`` are None where it was never listed."""
+    """A repository that a configuration names; ``images`` and ``left_out`` are None where it was never listed.
+
+    ``others``: what the tags name that is no image, and takes no image's place.
+    """
 
     repository: str
     images: tuple[tuple[str, LedgerImage], ...] | None
     left_out: tuple[tuple[str, LedgerImage], ...] | None
+    others: tuple[tuple[str, LedgerImage], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,12 @@ def preview(
         account: what is known of these; None where nothing is.
         at: now, aware.
     """
-    names = {*ledgers, *(account.repositories if account else ())}
+    place = (configuration.registry, configuration.region)
+    naming = Naming(others)
     matched = [
         _matched(configuration, name, ledgers.get(name))
-        for name in sorted(names)
-        if matches(name, configuration.repository)
+        for name in sorted({*ledgers, *(account.repositories if account else ())})
+        if names(configuration, (*place, name))
     ]
     scans = shared = recorded = 0
     listed = []
@@ -82,8 +90,9 @@ def preview(
             continue
         if ledger.listed_at is not None:
             listed.append(ledger.listed_at)
-        naming = [other for other in others if matches(one.repository, other.repository)]
-        already = {manifest for digest in selected_images(ledger, naming) for manifest in ledger.manifests_of(digest)}
+        others_here = naming.of((*place, one.repository))
+        selected = selected_images(ledger, others_here)
+        already = {manifest for digest in selected for manifest in ledger.manifests_of(digest)}
         for manifest in {manifest for digest, _ in one.images for manifest in _scanned(ledger, digest)}:
             scans += 1
             shared += manifest in already
@@ -107,25 +116,28 @@ def preview(
 def _matched(configuration: ScanConfiguration, name: str, ledger: Ledger | None) -> Matched:
     if ledger is None or ledger.listed_at is None:
         return Matched(name, None, None)
-    order = ranked(configuration, ledger.images)
-    chosen = select(configuration, ledger.images)
+    images, others = only_images(ledger.images), other_artifacts(ledger.images)
+    order = ranked(configuration, images)
+    chosen = select(configuration, images)
     return Matched(
         name,
-        tuple((digest, ledger.images[digest]) for digest in chosen),
-        tuple((digest, ledger.images[digest]) for digest in order[len(chosen) :]),
+        tuple((digest, images[digest]) for digest in chosen),
+        tuple((digest, images[digest]) for digest in order[len(chosen) :]),
+        tuple((digest, others[digest]) for digest in ranked(configuration, others)),
     )
 
 
 def _scanned(ledger: Ledger, digest: str) -> Iterator[str]:
     image = ledger.images[digest]
-    if not image.archived and image.is_scannable:
+    if not image.archived:
         yield from ledger.manifests_of(digest)
 
 
 def to_wire(found: Preview) -> dict[str, object]:
-    """As JSON has it; the lists end after 500 entries, the numbers don't."""
+    """As JSON has it; the lists end after 500 entries, and tags after 10; the numbers don't."""
     images = [(one.repository, *image) for one in found.repositories for image in one.images or ()]
     left_out = [(one.repository, *image) for one in found.repositories for image in one.left_out or ()]
+    others = [(one.repository, *image) for one in found.repositories for image in one.others]
     unlisted = sum(one.images is None for one in found.repositories)
     told = found.known and unlisted < len(found.repositories)
     started = found.scans_a_day if found.scan_type is not ScanType.ENHANCED else 0
@@ -147,8 +159,10 @@ def to_wire(found: Preview) -> dict[str, object]:
         "images": {
             "selected": len(images) if told else None,
             "left_out_by_newest": len(left_out) if told else None,
+            "not_images": len(others) if told else None,
             "first_selected": [_image_to_wire(*image) for image in images[:MOST_LISTED]],
             "first_left_out": [_image_to_wire(*image) for image in left_out[:MOST_LISTED]],
+            "first_not_images": [_other_to_wire(*other) for other in others[:MOST_LISTED]],
         },
         "scans_a_day": started if told else None,
         "scans_a_day_shared": min(found.shared, started) if told else None,
@@ -168,6 +182,11 @@ def _image_to_wire(repository: str, digest: str, image: LedgerImage) -> dict[str
     return {
         "repository": repository,
         "digest": digest,
-        "tags": sorted(image.tags),
+        "tags": sorted(image.tags)[:MOST_TAGS],
+        "tags_in_all": len(image.tags),
         "pushed_at": to_text(image.pushed_at),
     }
+
+
+def _other_to_wire(repository: str, digest: str, other: LedgerImage) -> dict[str, object]:
+    return _image_to_wire(repository, digest, other) | {"kind": kind_of(other)}

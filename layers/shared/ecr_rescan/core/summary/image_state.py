@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ecr_rescan.core.releases import release as known_release
+from ecr_rescan.core.scanning.enhanced import LEFT_OUT, confirmed_at
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord, ScanState
 from ecr_rescan.core.scanning.schedule import LATEST, due_at
 from ecr_rescan.core.text import clean
@@ -22,7 +23,8 @@ _NO_LONGER_SCANNED = "Amazon Inspector no longer scans it"
 class ImageState(enum.StrEnum):
     """Where an image stands; every image is in exactly one of these states.
 
-    ``COMPLETE``: it has a result, no older than 24 h 10 min (a new scan may be under way). ``STALE``: its newest
+    ``COMPLETE``: it has a result, no older than 24 h 10 min (a new scan may be under way), or an enhanced one that was
+    read no longer ago, while Inspector goes on scanning the image. ``STALE``: its newest
     result is older, or is no longer kept current. ``END_OF_LIFE``: its result is current, and of a release whose
     security support has ended, so that nobody reports what is found in it. ``IN_PROGRESS``: its first scan is under
     way. ``NEVER_SCANNED``: neither a result nor a scan is known. ``FAILED``, ``UNSUPPORTED``, ``ARCHIVED``: ECR's own
@@ -80,10 +82,8 @@ def ended(status: ImageStatus, release: str | None, at: datetime) -> ImageStatus
 def _without_platforms(image: LedgerImage) -> ImageStatus:
     if image.archived:
         return ImageStatus(None, None, ImageState.ARCHIVED, "archived, so ECR does not scan it")
-    if image.children is None:
-        reason = image.problem or "waiting for the platforms of this image index to be read"
-        return ImageStatus(None, None, ImageState.NEVER_SCANNED, clean(reason, _LONGEST_REASON))
-    return ImageStatus(None, None, ImageState.UNSUPPORTED, "an image index without a platform that ECR scans")
+    reason = image.problem or "waiting for the platforms of this image index to be read"
+    return ImageStatus(None, None, ImageState.NEVER_SCANNED, clean(reason, _LONGEST_REASON))
 
 
 def _status(
@@ -100,12 +100,12 @@ def _status(
 def _state(image: LedgerImage, record: ManifestRecord, at: datetime) -> ImageState:
     if image.archived or record.state is ScanState.ARCHIVED:
         return ImageState.ARCHIVED
-    if record.state is ScanState.UNSUPPORTED or not image.is_scannable:
+    if record.state is ScanState.UNSUPPORTED:
         return ImageState.UNSUPPORTED
     if record.state is ScanState.FAILED:
         return ImageState.FAILED
-    if record.completed_at is not None:
-        current = record.state is not ScanState.EXPIRED and at - record.completed_at <= LATEST
+    if (confirmed := confirmed_at(record)) is not None:
+        current = record.state is not ScanState.EXPIRED and at - confirmed <= LATEST
         return ImageState.COMPLETE if current else ImageState.STALE
     if record.state is ScanState.IN_PROGRESS:
         return ImageState.IN_PROGRESS
@@ -114,12 +114,18 @@ def _state(image: LedgerImage, record: ManifestRecord, at: datetime) -> ImageSta
 
 def _complete(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     assert record.completed_at is not None
-    return f"scanned {_ago(record.completed_at, at)}{_meanwhile(record)}"
+    return f"scanned {_ago(record.completed_at, at)}{_read(record, at)}{_meanwhile(record)}"
 
 
 def _stale(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     assert record.completed_at is not None
+    if record.read_at is not None and record.state is not ScanState.EXPIRED:
+        return f"scanned {_ago(record.completed_at, at)}, not read since {_ago(record.read_at, at)}{_meanwhile(record)}"
     return f"not scanned since {_ago(record.completed_at, at)}{_meanwhile(record)}"
+
+
+def _read(record: ManifestRecord, at: datetime) -> str:
+    return f" by Amazon Inspector, read {_ago(record.read_at, at)}" if record.read_at is not None else ""
 
 
 def _meanwhile(record: ManifestRecord) -> str:
@@ -145,6 +151,8 @@ def _never(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
         return _unavailable(record)
     if record.state is ScanState.EXPIRED:
         return _NO_LONGER_SCANNED
+    if record.reason == LEFT_OUT:
+        return LEFT_OUT
     return "waiting for its first scan" if record.looked_up else "waiting for the first look-up"
 
 
@@ -152,9 +160,7 @@ def _failed(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     return f"scan failed{_detail(record)}{_earlier(record, at)}"
 
 
-def _unsupported(image: LedgerImage, record: ManifestRecord, at: datetime) -> str:
-    if not image.is_scannable:
-        return f"not a container image: {clean(image.artifact_type, _LONGEST_REASON)}"
+def _unsupported(_: LedgerImage, record: ManifestRecord, at: datetime) -> str:
     return f"ECR can't scan it{_detail(record)}{_earlier(record, at)}"
 
 

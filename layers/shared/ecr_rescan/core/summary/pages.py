@@ -55,17 +55,23 @@ def from_text(text: str, shape: str) -> Cursor:
 
 
 def page(
-    rows: Iterable[tuple[Cursor, T]], size: Callable[[T], int], *, after: Cursor | None, limit: int
+    rows: Iterable[tuple[Cursor, T]],
+    size: Callable[[T], int],
+    *,
+    after: Cursor | None,
+    limit: int,
+    largest_bytes: int = _LARGEST_BYTES,
 ) -> tuple[list[T], Cursor | None]:
     """The rows that come after a cursor, as many as may be, and the cursor of the last where others follow it.
 
     Args:
         rows: in the order of their cursors.
         size: what a row takes of an answer, at most; see ``carried``.
+        largest_bytes: what all of them may take.
     """
     taken: list[T] = []
     last: Cursor | None = None
-    left = _LARGEST_BYTES
+    left = largest_bytes
     for cursor, row in rows:
         if after is not None and cursor <= after:
             continue

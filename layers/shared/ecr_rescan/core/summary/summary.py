@@ -16,19 +16,21 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
-from ecr_rescan.core.patterns import is_exact, matches
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.naming import Naming, RepositoryId, names
+from ecr_rescan.core.patterns import is_exact
+from ecr_rescan.core.scanning.account import REPOSITORIES, SCAN_TYPE, Account
+from ecr_rescan.core.scanning.artifacts import only_images
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
 from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
+from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count, count_reasons
 from ecr_rescan.core.summary.tally import Tally
 
-RepositoryId = tuple[str, str, str]
-"""(registry, Region, repository)."""
+_NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
 
 Gathering = Callable[[ScanConfiguration, Sequence[FindingsDocument], datetime, Signals], Gathered]
 
@@ -101,9 +103,9 @@ class ConfigurationSummary:
 
     ``exploited``: None where it is not known, or there is no result. ``ages``: of the open findings, by severity.
     ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window;
-    ``resolved``: how many for each reason.
-    ``repositories``: findings by severity of each repository with a result. ``ignoring``: the suppressions that apply
-    today, with how many findings each hides. ``problems``: why something that it names is missing here, in words.
+    ``resolved``: how many for each reason. ``repositories``: findings by severity of each repository with a result.
+    ``ignoring``: the suppressions that apply today, with how many findings each hides. ``problems``: why something
+    that it names is missing here, in words. ``not_images``: what it names that can't be scanned, apart.
     """
 
     configuration: ScanConfiguration
@@ -118,6 +120,7 @@ class ConfigurationSummary:
     repositories: Mapping[str, Counts]
     ignoring: tuple[tuple[Suppression, int], ...]
     problems: tuple[str, ...]
+    not_images: OtherArtifacts
     images: tuple[ImageSummary, ...]
 
 
@@ -126,6 +129,7 @@ class Totals:
     """Everything that at least one configuration selects, once however many do.
 
     A finding that one configuration ignores and another shows is counted; a change that several were told of is one.
+    ``not_images``: what can't be scanned, by kind.
     """
 
     configurations: int
@@ -136,6 +140,7 @@ class Totals:
     ages: Mapping[Severity, Age]
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
+    not_images: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +196,12 @@ def summarise(
     """
     ordered = tuple(sorted(problems, key=lambda problem: problem.key))
     totalling = _Totalling(set(), set(), {}, [], {})
+    asked = sorted(configurations, key=lambda configuration: configuration.id)
+    naming = Naming(asked)
+    named, unreadable = _by_configuration(naming, sorted(ledgers)), _unreadable(naming, ordered)
     allowed = days_allowed or DaysAllowed()
-    record = _Record(ledgers, documents, accounts or {}, ordered, at, allowed, signals, gathering)
-    summaries = tuple(
-        _Summing(configuration, record).run(totalling)
-        for configuration in sorted(configurations, key=lambda configuration: configuration.id)
-    )
+    record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, allowed, signals, gathering)
+    summaries = tuple(_Summing(configuration, record).run(totalling) for configuration in asked)
     counts, begun, exploited = _joined(totalling.gathered, signals)
     totals = Totals(
         configurations=len(summaries),
@@ -207,25 +212,45 @@ def summarise(
         ages=ages(begun, record.days_allowed, at=at),
         changes={name: count(totalling.recent.values(), since=at - window) for name, window in WINDOWS.items()},
         coverage=StateCounts(Counter(totalling.states.values())),
+        not_images=count_others(
+            (ledger, [one.configuration for one in summaries if names(one.configuration, place)])
+            for place, ledger in ledgers.items()
+        ),
     )
     return Summary(at, totals, summaries, ordered, signals)
 
 
-def names(configuration: ScanConfiguration, place: RepositoryId) -> bool:
-    """Whether a configuration names the repository."""
-    registry, region, repository = place
-    wanted = configuration.registry, configuration.region
-    return (registry, region) == wanted and matches(repository, configuration.repository)
+def _by_configuration(naming: Naming, places: Iterable[RepositoryId]) -> dict[str, list[RepositoryId]]:
+    """Configuration id → the repositories among these that it names."""
+    named: dict[str, list[RepositoryId]] = {}
+    for place in places:
+        for configuration in naming.of(place):
+            named.setdefault(configuration.id, []).append(place)
+    return named
+
+
+def _unreadable(naming: Naming, problems: Iterable[Problem]) -> dict[str, dict[str, str]]:
+    """Configuration id → the repositories that it names of which something can't be read, with what."""
+    unreadable: dict[str, dict[str, str]] = {}
+    for problem in problems:
+        for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
+            place = parse(problem.key)
+            if place is not None:
+                for configuration in naming.of(place):
+                    told = unreadable.setdefault(configuration.id, {})
+                    told[place[2]] = f"{place[2]}: its {what} can't be read"
+    return unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """All that is recorded, and how to count it."""
+    """All that is recorded, and how to count it. ``named``, ``unreadable``: by configuration id."""
 
     ledgers: Mapping[RepositoryId, Ledger]
     documents: Mapping[RepositoryId, FindingsDocument]
     accounts: Mapping[tuple[str, str], Account]
-    problems: Sequence[Problem]
+    named: Mapping[str, Sequence[RepositoryId]]
+    unreadable: Mapping[str, Mapping[str, str]]
     at: datetime
     days_allowed: DaysAllowed
     signals: Signals
@@ -246,8 +271,8 @@ class _Summing:
         self.configuration = configuration
         self.record = record
         self.at = record.at
-        self.ledgers = {place: one for place, one in sorted(record.ledgers.items()) if names(configuration, place)}
-        self.unreadable = self._unreadable(record.problems)
+        self.ledgers = {place: record.ledgers[place] for place in record.named.get(configuration.id, ())}
+        self.unreadable = record.unreadable.get(configuration.id, {})
         documents = [record.documents[place] for place in self.ledgers if place in record.documents]
         self.gathered = record.gathering(configuration, documents, self.at, record.signals)
         self.images: list[ImageSummary] = []
@@ -277,6 +302,7 @@ class _Summing:
             repositories=gathered.repositories,
             ignoring=gathered.ignoring,
             problems=tuple(self._problems()),
+            not_images=find_others(self.configuration, self.ledgers.values()),
             images=tuple(self.images),
         )
 
@@ -285,8 +311,9 @@ class _Summing:
         document = self.record.documents.get((ledger.registry, ledger.region, ledger.repository))
         manifests = document.manifests if document is not None else ()
         releases = {one.digest: one.release for one in manifests if one is not None and one.release}
-        for digest in select(self.configuration, ledger.images):
-            image = ledger.images[digest]
+        images = only_images(ledger.images)
+        for digest in select(self.configuration, images):
+            image = images[digest]
             tags = tuple(sorted(image.tags))
             for found in statuses(ledger, digest, at=self.at):
                 status = ended(found, releases.get(found.manifest or ""), self.at)
@@ -313,24 +340,19 @@ class _Summing:
         threshold = self.configuration.severity
         return {severity: record.counts.get(severity, 0) if severity.passes(threshold) else 0 for severity in Severity}
 
-    def _unreadable(self, problems: Sequence[Problem]) -> dict[str, str]:
-        """Repositories of which something can't be read, with what."""
-        unreadable = {}
-        for problem in problems:
-            for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
-                place = parse(problem.key)
-                if place is not None and names(self.configuration, place):
-                    unreadable[place[2]] = f"{place[2]}: its {what} can't be read"
-        return unreadable
-
     def _problems(self) -> Iterable[str]:
         found = dict(self.unreadable)
         registry, region = self.configuration.registry, self.configuration.region
         account = self.record.accounts.get((registry, region))
-        if account is not None and account.problem:
-            found[""] = f"registry {registry} in {region}: {account.problem}"
+        patterned = any(not is_exact(one) and not one.startswith("!") for one in self.configuration.repository)
+        if account is not None:
+            found |= _troubles(account, self.configuration.role_arn, patterned=patterned)
+        named = self.configuration.repository
         for ledger in self.ledgers.values():
             if ledger.missing_since is not None:
+                if account is not None and account.lacks(ledger) and ledger.repository not in named:
+                    # A pattern names what there is; what came and went is no problem.
+                    continue
                 found[ledger.repository] = f"{ledger.repository}: repository not found"
             elif ledger.problem:
                 found[ledger.repository] = f"{ledger.repository}: {ledger.problem}"
@@ -338,11 +360,26 @@ class _Summing:
                 found.setdefault(ledger.repository, f"{ledger.repository}: its images have not been listed yet")
         known = {ledger.repository for ledger in self.ledgers.values()} | self.unreadable.keys()
         for name in filter(is_exact, self.configuration.repository):
-            if name not in known and matches(name, self.configuration.repository):
+            if name not in known and names(self.configuration, (registry, region, name)):
                 found[name] = f"{name}: not seen in the registry yet"
         if not self.images and not found:
-            found[""] = "no image is selected: nothing that was listed matches"
+            # Only a complete listing tells that nothing matches.
+            unlisted = patterned and (account is None or account.repositories_at is None)
+            found[""] = _NOT_LISTED if unlisted else "no image is selected: nothing that was listed matches"
         return [problem for _, problem in sorted(found.items())]
+
+
+def _troubles(account: Account, role_arn: str | None, *, patterned: bool) -> dict[str, str]:
+    """What is wrong with a registry, for a configuration of it; the keys only sort them to the front."""
+    where = f"registry {account.registry} in {account.region}"
+    problem = account.problem_for(role_arn)
+    found = {"": f"{where}: {problem}"} if problem else {}
+    if patterned and (rest := account.rests.get(REPOSITORIES)):
+        found[" "] = f"{where}: its repositories can't be listed, so that new ones are not seen: {rest.reason}"
+    if rest := account.rests.get(SCAN_TYPE):
+        scan_type = account.scan_type
+        found["  "] = f"{where}: how it is scanned can't be asked, so that it is taken for {scan_type}: {rest.reason}"
+    return found
 
 
 def _joined(gathered: Sequence[Gathered], signals: Signals) -> tuple[Counts | None, Beginnings, Collection[FindingKey]]:

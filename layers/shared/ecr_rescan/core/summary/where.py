@@ -12,12 +12,13 @@ from ecr_rescan.core.changes.masks import bits
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.known import NOTHING_KNOWN, Signal
 from ecr_rescan.core.signals.wire import signal_to_wire
 from ecr_rescan.core.summary.pages import Cursor, carried
-from ecr_rescan.core.summary.summary import Problem, names
+from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.core.text import clean, safe_link
 from ecr_rescan.core.times import to_text
 
@@ -106,17 +107,18 @@ def where(
     places: list[Place] = []
     past: list[Past] = []
     searched = 0
+    naming = Naming(configurations)
     name, told = vulnerability, None
     for document in documents:
         searched += document.with_result != 0
-        naming = [one for one in configurations if names(one, _place(document))]
+        concerned = naming.of(_place(document))
         for key, finding in document.findings.items():
             if key[0].upper() != wanted:
                 continue
             name = key[0]
             told = told or document.advisories.get(name)
-            places += _places(document, key, finding, naming, at)
-            past += _past(document, key, finding, naming)
+            places += _places(document, key, finding, concerned, at)
+            past += _past(document, key, finding, concerned)
     places.sort(key=lambda place: place.cursor)
     past.sort(key=lambda one: (-one.closed.timestamp(), one.registry, one.region, one.repository, one.package))
     found = told or Advisory("", "", None, None, "")

@@ -185,7 +185,7 @@ def _entry(alert: Alert, images: ImageLists) -> str:
     summary = f"{found} {places.versions}. {where}{enumerated(alert.repositories)}. {facts} {description}"
     paragraphs = f"<p>{escape(description)}</p><p>{escape(facts)}</p>" if description else f"<p>{escape(facts)}</p>"
     # Just one: of two alternates readers take any.
-    link = safe_link(alert.advisory.uri) or images.console_url(alert)
+    link = of_its_own(safe_link(alert.advisory.uri) or images.console_url(alert), alert.id)
     categories = [("severity", severity), ("kind", kind)] + ([("package", package)] if package else [])
     if alert.signal.exploited:
         categories.append(("exploited", "true"))
@@ -200,6 +200,17 @@ def _entry(alert: Alert, images: ImageLists) -> str:
             f"<published>{whole_seconds(alert.published).isoformat()}</published></entry>",
         ]
     )
+
+
+def of_its_own(link: str | None, alert_id: str) -> str:
+    """The link with a fragment that makes it this alert's alone, for readers that know entries by their link (ADR 61).
+
+    Where it has a fragment, that still leads to its place: what follows ``:~:`` is no part of it to a browser
+    (WICG, "URL Fragment Text Directives").
+    """
+    if not link:
+        return ""
+    return f"{link}{':~:' if '#' in link else '#'}ecr-rescan-{alert_id}"
 
 
 def _text(text: str) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from ecr_rescan.core.checks import TAG_PATTERN
 from ecr_rescan.core.errors import Fault, InvalidRequestError
+from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
+from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
 FORM = "2"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
-_LONGEST_TAG = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,10 @@ class FeedFilters:
         if severity is not None and severity.upper() not in RATED:
             faults.append(Fault("severity", f"must be one of {', '.join(RATED)}"))
         tag = query.get("tag")
-        if tag is not None and not (len(tag) <= _LONGEST_TAG and TAG_PATTERN.fullmatch(tag)):
-            faults.append(Fault("tag", f"must be a tag or a glob of tags, of at most {_LONGEST_TAG} characters"))
+        if tag is not None and not (len(tag) <= LONGEST_TAG and TAG_PATTERN.fullmatch(tag)):
+            faults.append(Fault("tag", f"must be a tag or a glob of tags, of at most {LONGEST_TAG} characters"))
+        elif tag is not None and wildcards(tag) > MOST_WILDCARDS:
+            faults.append(Fault("tag", f"may have at most {MOST_WILDCARDS} wildcards (* and ?)"))
         resolved = query.get("resolved", "false")
         if resolved not in ("true", "false"):
             faults.append(Fault("resolved", "must be true or false"))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_rescan.core.changes.alerts import Alert, Occurrence
+from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
 from ecr_rescan.core.changes.findings import Image
 from ecr_rescan.core.changes.states import State
 from ecr_rescan.core.changes.view import as_seen, view
@@ -41,6 +43,11 @@ def name_of(configuration: ScanConfiguration) -> str:
     return clean(configuration.description or ", ".join(configuration.repository), 60)
 
 
+def whole_name_of(configuration: ScanConfiguration) -> str:
+    """The same in the body of a message, with all that a person wrote: a subject has room for a part of it."""
+    return clean(configuration.description or ", ".join(configuration.repository), 500)
+
+
 def changes_message(
     configuration: ScanConfiguration, alerts: Sequence[Alert], base_url: str | None, now: datetime
 ) -> Message:
@@ -55,7 +62,7 @@ def changes_message(
         identity=sorted(alert.id for alert in ordered),
         at=now,
         subject=f"{totals}: {name_of(configuration)}",
-        sentences=(f"Changes in {name_of(configuration)}: {totals}.",),
+        sentences=(f"Changes in {whole_name_of(configuration)}: {totals}.",),
         items=[_AlertItem(alert, tags) for alert in ordered],
         severity=min((alert.severity for alert in ordered), key=ORDER.__getitem__),
         changes=sorted({alert.kind for alert in ordered}),
@@ -65,11 +72,19 @@ def changes_message(
     return forms(configuration, notice, base_url)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How much a baseline speaks for: images with a result, and those without by reason."""
+
+    with_result: int
+    without: Mapping[str, int]
+
+
 def baseline_message(
     configuration: ScanConfiguration,
     repositories: Sequence[str],
     counts: Mapping[Severity, int],
-    waiting: int,
+    known: Known,
     base_url: str | None,
     now: datetime,
     *,
@@ -82,7 +97,7 @@ def baseline_message(
         configuration: whose.
         repositories: those that are new to it, or of which more is selected now.
         counts: open findings by severity that it has not seen before, suppressed ones left out.
-        waiting: images that still have no result.
+        known: how many images have a result, and why the others have none.
         base_url: the API's, where it is known.
         now: the time.
         began: when this baseline began: its identity.
@@ -90,23 +105,26 @@ def baseline_message(
     """
     totals = _totals(counts)
     sentences = [
-        why or f"This is what {name_of(configuration)} starts from; from now on only changes are sent.",
+        why or f"This is what {whole_name_of(configuration)} starts from; from now on only changes are sent.",
         f"New to it: {enumerated(repositories, 20)}.",
-        f"Open findings: {totals or 'none'}.",
+        open_findings(totals, known.with_result),
     ]
-    if waiting:
-        lacking = number_of(waiting, "image has", "images have")
-        sentences.append(f"{lacking} no result yet; first results are not sent one by one.")
+    if lacking := without_result(known.without):
+        sentences.append(lacking)
     notice = Notice(
         type="baseline",
         identity=[to_text(began)],
         at=now,
-        subject=f"Baseline: {name_of(configuration)}: {totals or 'no findings'}",
+        subject=f"Baseline: {name_of(configuration)}: {headline(totals, known.with_result)}",
         sentences=tuple(sentences),
         severity=next((severity for severity in Severity if counts.get(severity)), None),
         changes=["baseline"],
         repositories=sorted(repositories),
-        members={"counts": _counts(counts), "waiting": waiting},
+        members={
+            "counts": _counts(counts),
+            "waiting": sum(known.without.values()),
+            "without_result": dict(sorted(known.without.items())),
+        },
     )
     return forms(configuration, notice, base_url)
 
@@ -175,7 +193,7 @@ def suppressions_message(
         headlines.append(f"{_several(len(ending), 'suppression')} about to end")
     if unused:
         headlines.append(f"{_several(len(unused), 'suppression')} matching nothing")
-    sentences = [f"Suppressions of {name_of(configuration)}."]
+    sentences = [f"Suppressions of {whole_name_of(configuration)}."]
     if ended:
         totals = _totals(Counter(alert.severity for alert in ordered))
         sentences.append(f"Shown again: {totals or 'nothing'}. These are no new findings.")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.text import clean, cut
+from ecr_rescan.core.text import clean, cut, without_links
 from ecr_rescan.core.times import to_text
 
 SCHEMA = 1
@@ -27,7 +27,7 @@ MAIL_BYTES = 70_000
 CHAT_CHARACTERS = 8_000
 """Amazon Q Developer in chat applications, custom notifications: the longest description."""
 
-_SENTENCE_CHARACTERS = 500
+_SENTENCE_CHARACTERS = 700
 _TITLE_CHARACTERS = 200
 _SMS_CHARACTERS = 140
 _REPOSITORIES_BYTES = 8_000
@@ -35,6 +35,7 @@ _NAMESPACE = uuid.UUID("2f0b86d5-3c55-5d0e-8a0f-4ad0f93f6f0b")
 
 # Look-alikes of what makes markup or mentions live in Slack and Teams, inside of code, too.
 _INERT = str.maketrans({"`": "'", "<": "‹", ">": "›", "&": "＆", "@": "＠", "|": "¦"})
+_EMPHASIS = str.maketrans({"[": "［", "]": "］", "*": "∗", "_": "＿", "~": "～", "#": "＃"})
 
 T = TypeVar("T")
 
@@ -105,12 +106,17 @@ def forms(configuration: ScanConfiguration, notice: Notice, base_url: str | None
 
 def plain(text: str, limit: int) -> str:
     """Foreign text for a mail: on one line, and with nothing that a mail program makes a link of."""
-    return clean(text, limit).replace("://", "[:]//")
+    return without_links(clean(text, limit))
 
 
 def code(text: str, limit: int) -> str:
     """Foreign text for a chat: as code, where markdown is not live, without what still is there."""
     return f"`{clean(text, limit).translate(_INERT) or ' '}`"
+
+
+def _title(text: str) -> str:
+    """Foreign text for a chat's title, which can't be code: no link, mention or emphasis comes to life in it."""
+    return without_links(clean(text, _TITLE_CHARACTERS).translate(_INERT | _EMPHASIS))
 
 
 def code_link(link: str) -> str:
@@ -145,7 +151,7 @@ def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, 
 
 
 def _mail(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
-    intro = "\n".join(notice.sentences)
+    intro = "\n".join(map(without_links, notice.sentences))
     ending = f"Everything: {where or f'configuration {configuration.id}'}\nMessage {message_id}"
     room = MAIL_BYTES - _wire_size(intro) - _wire_size(ending) - 100
     listed = _fitting(notice.items, lambda item: item.mail(), lambda text: _wire_size(text) + 4, room)
@@ -163,7 +169,7 @@ def _chat(configuration: ScanConfiguration, notice: Notice, message_id: str, whe
     lines = [intro, *listed, *([f"and {left_out} more"] if left_out else [])]
     content: dict[str, object] = {
         "textType": "client-markdown",
-        "title": clean(notice.subject, _TITLE_CHARACTERS).translate(_INERT),
+        "title": _title(notice.subject),
         "description": "\n".join(lines),
     }
     if where:
@@ -175,7 +181,7 @@ def _chat(configuration: ScanConfiguration, notice: Notice, message_id: str, whe
         "content": content,
         "metadata": {
             "threadId": configuration.id,
-            "summary": clean(notice.subject, _TITLE_CHARACTERS).translate(_INERT),
+            "summary": _title(notice.subject),
             "eventType": f"ecr-rescan {notice.type}",
             "relatedResources": [f"{configuration.registry}/{configuration.region}"],
             "additionalContext": {"configuration": configuration.id, "message": message_id},

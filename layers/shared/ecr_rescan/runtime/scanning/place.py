@@ -1,14 +1,11 @@
-"""A repository in a registry and Region, and the configurations that name it."""
+"""A repository in a registry and Region."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.keys import findings_key, images_key
-from ecr_rescan.core.patterns import matches
 
 
 class Place(NamedTuple):
@@ -29,19 +26,5 @@ class Place(NamedTuple):
         return findings_key(*self)
 
 
-def naming(place: Place, configurations: Iterable[ScanConfiguration]) -> list[ScanConfiguration]:
-    """The configurations that name a repository, in the order of their ids."""
-    return sorted(
-        (
-            configuration
-            for configuration in configurations
-            if (configuration.registry, configuration.region) == (place.registry, place.region)
-            and _is_named(place.repository, configuration.repository)
-        ),
-        key=lambda configuration: configuration.id,
-    )
-
-
-# A tick asks this of every repository, and the answers hardly ever change.
-_is_named = functools.lru_cache(maxsize=65536)(matches)
+# A tick asks this of every repository.
 _images_key = functools.lru_cache(maxsize=65536)(images_key)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore
@@ -15,11 +16,13 @@ from ecr_rescan.core.changes.notices import Notices
 from ecr_rescan.core.changes.reminders import fingerprint, just_ended, remind
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.errors import StoreError
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.tally import tally
 from ecr_rescan.core.telling.message import suppressions_message
-from ecr_rescan.runtime.scanning.named_documents import named_documents
+from ecr_rescan.runtime.scanning.named_documents import each_document, named_places
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.troubles import Troubles
 
 
 class Reminders:
@@ -39,29 +42,60 @@ class Reminders:
         self._topic = topic
         self._base_url = base_url
 
-    def send(self, configuration: ScanConfiguration, now: datetime) -> int:
+    def send(self, configurations: Sequence[ScanConfiguration], now: datetime, troubles: Troubles) -> int:
         """Look, where that was not done today or the suppressions were changed, and send; how many messages.
 
-        Raises:
-            MessageError: SNS failed; the message will be tried again.
-            StoreError, ConflictError, DocumentError: a document can't be read or written.
+        Trouble of one configuration stops no other's.
         """
-        if not configuration.ignore:
+        looks: dict[str, _Look] = {}
+        for configuration in configurations:
+            with troubles.of(configuration):
+                if (look := self._due(configuration, now)) is not None:
+                    looks[configuration.id] = look
+        try:
+            places = named_places(self._documents, [look.configuration for look in looks.values()])
+        except StoreError as error:
+            for look in looks.values():
+                troubles.tell(look.configuration, error)
             return 0
+        for place, document in each_document(self._documents, places):
+            for config_id in places[place]:
+                if not isinstance(document, StoreError):
+                    if config_id in looks:
+                        looks[config_id].at(document, self._signals, now)
+                elif config_id in looks:
+                    troubles.tell(looks.pop(config_id).configuration, document)
+        sent = 0
+        for look in looks.values():
+            with troubles.of(look.configuration):
+                sent += self._tell(look, now)
+        return sent
+
+    def _due(self, configuration: ScanConfiguration, now: datetime) -> _Look | None:
+        if not configuration.ignore:
+            return None
         notices = self._notices.read(configuration.id)
-        checked = _look(configuration, now)
+        checked = f"{now.date().isoformat()} {_all_of(configuration.ignore)}"
         # Before its baseline is complete, everything seems to match nothing.
         if notices.checked == checked or not notices.known or notices.baseline_since is not None:
-            return 0
+            return None
         # As if those that ended went on: what they would hide is shown again.
         ended = just_ended(configuration, notices.suppressions, now.date())
         ignore = tuple(replace(one, until=None) if one in ended else one for one in configuration.ignore)
-        continued = replace(configuration, ignore=ignore)
-        seen, used = self._read(configuration, continued, now)
-        reminder, noted = remind(configuration, used, notices.suppressions, now.date())
-        shown_again = _shown_again(configuration, continued, seen, self._signals, now) if ended else []
+        return _Look(configuration, notices, checked, ended, replace(configuration, ignore=ignore))
+
+    def _tell(self, look: _Look, now: datetime) -> int:
+        configuration = look.configuration
+        reminder, noted = remind(configuration, look.used(now), look.notices.suppressions, now.date())
+        shown_again = _shown_again(configuration, look.continued, look.seen, self._signals, now) if look.ended else []
         sent: tuple[str, ...] = ()
         if shown_again or reminder.ending or reminder.unused:
+            claimed = f"reminder {look.checked}"
+            claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([claimed], now))
+            if claims.taken:
+                return 0
+            sent = claims.mine
+        if sent:
             message = suppressions_message(
                 configuration,
                 ended=reminder.ended if shown_again else (),
@@ -71,33 +105,46 @@ class Reminders:
                 base_url=self._base_url,
                 now=now,
             )
-            claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([f"reminder {checked}"], now))
-            if not claims.mine:
-                return 0
             self._topic.publish(message)
-            sent = claims.mine
 
+        # Also where it was sent before: suppressions that were put back on the same day are looked at once.
         def done(fresh: Notices) -> None:
             fresh.sent(sent, now)
-            fresh.suppressions, fresh.checked = noted, checked
+            fresh.suppressions, fresh.checked = noted, look.checked
 
         self._notices.change(configuration.id, done)
         return len(sent)
 
-    def _read(
-        self, configuration: ScanConfiguration, continued: ScanConfiguration, now: datetime
-    ) -> tuple[list[FindingsDocument], set[Suppression]]:
-        """The documents, with only what falls under suppressions, and which of these hide something."""
-        active, all_of_them = Suppressions(configuration, now.date()), Suppressions(continued, now.date())
-        seen = []
-        hidden: set[FindingKey] = set()
-        for document in named_documents(self._documents, configuration):
-            hidden |= tally(configuration, document, active, self._signals).suppressed.keys()
-            document.findings = {
-                key: finding for key, finding in document.findings.items() if all_of_them.matching(*key)
-            }
-            seen.append(document)
-        return seen, {one for one, count in active.used(hidden) if count}
+
+@dataclass(slots=True)
+class _Look:
+    """A look at a configuration's suppressions.
+
+    ``continued``: the configuration as if those that ``ended`` went on. ``seen``: its documents, with only what falls
+    under suppressions, where any ended. ``hidden``: the findings that suppressions hide.
+    """
+
+    configuration: ScanConfiguration
+    notices: Notices
+    checked: str
+    ended: tuple[Suppression, ...]
+    continued: ScanConfiguration
+    seen: list[FindingsDocument] = field(default_factory=list)
+    hidden: set[FindingKey] = field(default_factory=set)
+
+    def at(self, document: FindingsDocument, signals: Signals, now: datetime) -> None:
+        """Look at one document."""
+        active = Suppressions(self.configuration, now.date())
+        self.hidden |= tally(self.configuration, document, active, signals).suppressed.keys()
+        if self.ended:
+            all_of_them = Suppressions(self.continued, now.date())
+            findings = {key: finding for key, finding in document.findings.items() if all_of_them.matching(*key)}
+            self.seen.append(replace(document, findings=findings))
+
+    def used(self, now: datetime) -> set[Suppression]:
+        """The suppressions that hide something."""
+        active = Suppressions(self.configuration, now.date())
+        return {one for one, count in active.used(self.hidden) if count}
 
 
 def _shown_again(
@@ -117,7 +164,7 @@ def _shown_again(
     ]
 
 
-def _look(configuration: ScanConfiguration, now: datetime) -> str:
-    """What a look is of: the day, and all suppressions."""
-    all_of_them = " ".join(sorted(fingerprint(one) for one in configuration.ignore))
-    return f"{now.date().isoformat()} {hashlib.sha256(all_of_them.encode()).hexdigest()[:16]}"
+@functools.lru_cache(maxsize=4096)
+def _all_of(ignore: tuple[Suppression, ...]) -> str:
+    """Tells one set of suppressions from another."""
+    return hashlib.sha256(" ".join(sorted(map(fingerprint, ignore))).encode()).hexdigest()[:16]

@@ -20,12 +20,14 @@ class Report:
     that were claimed and put back, for time or the account's quota ran out. ``overdue``: results older than promised.
     ``oldest_hours``: the age of the oldest result that is to be kept current. ``left_for_next_tick``: repositories that
     there was no time for. ``paused``: accounts whose quota is spent.
+    ``troubled``: accounts that can't be read, or of which something can't be asked, tried in this tick or before.
     """
 
     configurations: int = 0
     unreadable: int = 0
     accounts: int = 0
     paused: int = 0
+    troubled: int = 0
     repositories: int = 0
     checked: int = 0
     listed: int = 0
@@ -49,7 +51,7 @@ class Report:
         """Add what is known of a repository."""
         self.states += plan.states
         self.selected += plan.states.total()
-        self.overdue += plan.overdue
+        self.overdue += plan.overdue(now)
         if plan.oldest is not None:
             hours = round((now - plan.oldest).total_seconds() / 3600, 2)
             self.oldest_hours = max(self.oldest_hours or -math.inf, hours)

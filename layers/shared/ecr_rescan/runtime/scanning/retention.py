@@ -1,93 +1,127 @@
-"""Once a day: what no configuration has named for thirty days is removed from the record."""
+"""Once a day: what nobody asks for any more, and repositories that are long gone, are removed from the record."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import ConflictError, EcrRescanError
-from ecr_rescan.core.keys import ACCOUNTS, IMAGES, account_key, parse_account_key, parse_images_key
-from ecr_rescan.core.scanning.account import Account
+from ecr_rescan.core.keys import (
+    ACCOUNTS,
+    IMAGES,
+    NOTICES,
+    SWEEP,
+    notices_key,
+    parse_account_key,
+    parse_images_key,
+)
+from ecr_rescan.core.naming import Naming
+from ecr_rescan.core.scanning.plan import Plan
+from ecr_rescan.core.scanning.sweep import KEEP_MISSING, Sweep
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.scanning.place import Place, naming
+from ecr_rescan.runtime.scanning.place import Place
 
-KEEP_UNNAMED = timedelta(days=30)
-"""A configuration that was deleted by mistake, or for a while, finds its first-seen dates again."""
-
-SWEEP_EVERY = timedelta(days=1)
+AT_ONCE = 500
+"""Documents removed in one tick, at most; the next one goes on."""
 
 
 class Retention:
-    """Removes image ledgers and findings that nobody asks for any more. History is left to the bucket's lifecycle."""
+    """Removes documents. History is left to the bucket's lifecycle, as are the versions of what is removed here."""
 
     def __init__(self, documents: DocumentStore, swept: dict[str, str]) -> None:
-        """``swept``: account document → the day it was looked at (all: under their prefix); outlives the tick."""
+        """``swept``: the key of the record of sweeps → the day of the last one; outlives the tick."""
         self._documents = documents
         self._swept = swept
 
-    def sweep(self, configurations: Sequence[ScanConfiguration], now: datetime) -> int:
-        """Note what is unnamed, and remove what has been for long; ``configurations`` must be all of them.
+    def sweep(self, configurations: Sequence[ScanConfiguration], plans: Mapping[Place, Plan], now: datetime) -> int:
+        """Note what no configuration asks for, and remove what has been so, or gone, for long.
+
+        Args:
+            configurations: all of them.
+            plans: what the tick knows of repositories: which are missing.
+            now: the time.
 
         Returns:
-            How many repositories were removed.
+            How many documents were removed.
 
         Raises:
-            StoreError: the accounts could not be listed.
+            StoreError: the documents could not be listed.
+            DocumentError: the record of sweeps can't be read.
         """
-        removed = 0
         day = f"{now:%Y-%m-%d}"
-        if self._swept.get(ACCOUNTS) == day:
+        if self._swept.get(SWEEP) == day:
             return 0
-        done = True
-        for listed in list(self._documents.list(ACCOUNTS)):
-            place = parse_account_key(listed.key)
-            if place is None or self._swept.get(listed.key) == day:
-                continue
-            try:
-                removed += self._account(*place, configurations, now)
-                self._swept[listed.key] = day
-            except EcrRescanError as error:
-                done = False
-                logger.warning("An account could not be swept", key=listed.key, error=str(error))
-        if done:
-            # What is new today has thirty days.
-            self._swept[ACCOUNTS] = day
-        return removed
-
-    def _account(self, registry: str, region: str, configurations: Sequence[ScanConfiguration], now: datetime) -> int:
-        key = account_key(registry, region)
-        stored = self._documents.get(key)
-        account = Account.from_json(key, stored.body) if stored else Account(registry, region)
-        if account.swept_at is not None and now - account.swept_at < SWEEP_EVERY:
+        stored = self._documents.get(SWEEP)
+        sweep = Sweep.from_json(SWEEP, stored.body) if stored else Sweep()
+        self._swept[SWEEP] = day
+        if not sweep.is_due(now):
             return 0
-        recorded = [
-            Place(*parsed)
-            for listed in self._documents.list(f"{IMAGES}{registry}/{region}/")
-            if (parsed := parse_images_key(listed.key))
+        etags = {item.key: item.etag for prefix in (IMAGES, ACCOUNTS, NOTICES) for item in self._documents.list(prefix)}
+        names = _Names(configurations)
+        sweep.note((key for key in etags if not names.is_named(key)), now)
+        missing = [
+            place.images_key
+            for place, plan in plans.items()
+            if plan.missing_since is not None and now - plan.missing_since >= KEEP_MISSING
         ]
-        unnamed = [place for place in recorded if not naming(place, configurations)]
-        gone = {
-            place.repository for place in unnamed if now - account.unnamed.get(place.repository, now) >= KEEP_UNNAMED
-        }
-        for place in unnamed:
-            if place.repository in gone:
-                # The ledger last: as long as it is there, a sweep that died here is repeated.
-                self._documents.delete(place.findings_key)
-                self._documents.delete(place.images_key)
-                logger.info("Removed what no configuration names", repository=place.repository, registry=registry)
-        self._note(key, account, {place.repository for place in unnamed} - gone, now)
-        return len(gone)
-
-    def _note(self, key: str, account: Account, unnamed: Collection[str], now: datetime) -> None:
-        def rewrite(body: bytes | None) -> bytes:
-            fresh = Account.from_json(key, body) if body else account
-            fresh.unnamed = {name: fresh.unnamed.get(name, now) for name in unnamed}
-            fresh.swept_at = now
-            return fresh.to_json()
-
+        over = [key for key in dict.fromkeys([*sweep.over(now), *missing]) if key in etags]
+        removed = [key for key in over[:AT_ONCE] if self._remove(key, etags[key])]
+        for key in removed:
+            sweep.unnamed.pop(key, None)
+        if len(over) > AT_ONCE:
+            del self._swept[SWEEP]
+        else:
+            sweep.swept_at = now
         # Another tick is at it: tomorrow is soon enough.
         with suppress(ConflictError):
-            self._documents.update(key, rewrite)
+            self._documents.update(SWEEP, lambda _: sweep.to_json(), known=stored)
+        return len(removed)
+
+    def _remove(self, key: str, etag: str) -> bool:
+        """Remove a document as it was listed: whoever has written in between has news of it."""
+        try:
+            place = parse_images_key(key)
+            if place is not None and not self._remove_findings(Place(*place)):
+                return False
+            # The ledger last: as long as it is there, a sweep that died here is repeated.
+            self._documents.delete(key, if_match=etag)
+        except ConflictError:
+            return False
+        except EcrRescanError as error:
+            logger.warning("A document could not be removed", key=key, error=str(error))
+            return False
+        logger.info("Removed what nobody asks for, or what is long gone", key=key)
+        return True
+
+    def _remove_findings(self, place: Place) -> bool:
+        """Remove a repository's findings, unless something of them is still to be announced."""
+        findings = self._documents.get(place.findings_key)
+        if findings is None:
+            return True
+        if FindingsDocument.from_json(place.findings_key, findings.body).outbox:
+            return False
+        self._documents.delete(place.findings_key, if_match=findings.etag)
+        return True
+
+
+class _Names:
+    """What configurations ask for."""
+
+    def __init__(self, configurations: Sequence[ScanConfiguration]) -> None:
+        self._naming = Naming(configurations)
+        self._notices = {notices_key(item.id) for item in configurations}
+        self._accounts = {(item.registry, item.region) for item in configurations}
+
+    def is_named(self, key: str) -> bool:
+        """Whether a document is about something that a configuration names; a foreign object is left alone."""
+        if key.startswith(NOTICES):
+            return key in self._notices
+        if key.startswith(ACCOUNTS):
+            place = parse_account_key(key)
+            return place is None or place in self._accounts
+        repository = parse_images_key(key)
+        return repository is None or bool(self._naming.of(repository))

@@ -14,7 +14,9 @@ from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClient
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.signals_fetch import CopyFetcher, Fetcher, WebFetcher
 from ecr_rescan.adapters.topic import Topic
+from ecr_rescan.core.errors import StoreError
 from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
@@ -22,9 +24,11 @@ from ecr_rescan.runtime.signals.fetching import SignalsKeeper
 
 # The standard mode takes LimitExceededException for a throttle, and would spend three calls and seconds on each image
 # that was scanned within 24 hours. Whoever calls ECR retries what deserves it.
+#
+# Three calls without a reply show that a Region does not answer: with these timeouts that takes 15 seconds at most.
 _ONCE = Config(
     connect_timeout=2,
-    read_timeout=10,
+    read_timeout=5,
     max_pool_connections=16,
     retries={"mode": "standard", "total_max_attempts": 1},
     user_agent=wiring.USER_AGENT,
@@ -62,7 +66,12 @@ def reset() -> None:
 
 def _base_url() -> str | None:
     """Where people reach the API: as the deployment was told, else as the last request to it came in."""
-    return settings().public_url or wiring.deployment().base_url()
+    try:
+        return settings().public_url or wiring.deployment().base_url()
+    except StoreError as error:
+        # Messages without links are better than none, and than a tick that fails.
+        logger.warning("the base URL could not be read", problem=error.code)
+        return None
 
 
 def _fetcher() -> Fetcher | None:

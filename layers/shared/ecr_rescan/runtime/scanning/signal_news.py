@@ -6,9 +6,8 @@ lost: the marker of what was told moves on after everything was sent. Nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.topic import Topic
@@ -18,16 +17,15 @@ from ecr_rescan.core.changes.notices import Notices
 from ecr_rescan.core.changes.states import has_states, states
 from ecr_rescan.core.changes.worth import likely_due, unrated_due
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import EcrRescanError
-from ecr_rescan.core.keys import FINDINGS, TOLD_OF_SIGNALS, parse_findings_key
+from ecr_rescan.core.errors import EcrRescanError, StoreError
+from ecr_rescan.core.keys import TOLD_OF_SIGNALS
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.signals.told import Told
 from ecr_rescan.core.telling.message import changes_message, states_message, unrated_message
 from ecr_rescan.core.telling.message_forms import Message
 from ecr_rescan.core.times import whole_seconds
-from ecr_rescan.runtime.scanning.named_documents import named_documents
+from ecr_rescan.runtime.scanning.named_documents import each_document, named_places
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
-from ecr_rescan.runtime.scanning.place import Place, naming
 
 
 class ToldMarker:
@@ -90,11 +88,11 @@ class SignalNews:
         look = _Look(fresh, daily, told.looked_at or now, now)
         sent = 0
         troubles: list[EcrRescanError] = []
-        for group in _by_registry(configurations):
-            documents = list(self._documents_of(group, look))
-            for configuration in group:
+        documents = self._documents_of(configurations, look, troubles)
+        for configuration in configurations:
+            if configuration.id in documents:
                 try:
-                    sent += self._one(configuration, documents, look)
+                    sent += self._one(configuration, documents[configuration.id], look)
                 except EcrRescanError as error:
                     troubles.append(error)
         if troubles:
@@ -105,19 +103,29 @@ class SignalNews:
         self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at))
         return sent
 
-    def _documents_of(self, group: Sequence[ScanConfiguration], look: _Look) -> Iterator[FindingsDocument]:
-        """Those of a registry with something to look at, and nothing else in them."""
-        first = group[0]
-        listed = self._documents.list(f"{FINDINGS}{first.registry}/{first.region}/")
-        places = [Place(*parsed) for item in listed if (parsed := parse_findings_key(item.key))]
-        named = [place for place in places if naming(place, group)]
-        for document in named_documents(self._documents, first, named):
+    def _documents_of(
+        self, configurations: Sequence[ScanConfiguration], look: _Look, troubles: list[EcrRescanError]
+    ) -> dict[str, list[FindingsDocument]]:
+        """By configuration id, the documents with something to look at, and nothing else in them; each is read once.
+
+        A configuration is left out where one of its documents can't be read for now.
+        """
+        found: dict[str, list[FindingsDocument]] = {configuration.id: [] for configuration in configurations}
+        places = named_places(self._documents, configurations)
+        for place, document in each_document(self._documents, places):
+            if isinstance(document, StoreError):
+                troubles.append(document)
+                for config_id in places[place]:
+                    found.pop(config_id, None)
+                continue
             document.findings = {key: one for key, one in document.findings.items() if look.concerns(key, one)}
             if document.findings or (look.daily and has_states(document, look.now.date())):
-                yield document
+                for config_id in places[place]:
+                    if config_id in found:
+                        found[config_id].append(document)
+        return found
 
-    def _one(self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], look: _Look) -> int:
-        named = [one for one in documents if naming(Place(one.registry, one.region, one.repository), [configuration])]
+    def _one(self, configuration: ScanConfiguration, named: Sequence[FindingsDocument], look: _Look) -> int:
         if not named:
             if look.daily and self._notices.read(configuration.id).states:
                 return self._states(configuration, named, look.now)
@@ -210,11 +218,3 @@ class _Look:
         if key[0] in self.fresh:
             return True
         return self.daily and any(not severity.rated for parts in opening.affected.values() for severity in parts)
-
-
-def _by_registry(configurations: Sequence[ScanConfiguration]) -> Iterator[list[ScanConfiguration]]:
-    def place(configuration: ScanConfiguration) -> tuple[str, str]:
-        return configuration.registry, configuration.region
-
-    for _, group in groupby(sorted(configurations, key=lambda one: (*place(one), one.id)), key=place):
-        yield list(group)

@@ -23,26 +23,33 @@ from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
 from ecr_rescan.runtime.scanning.baselines import Baselines
-from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
+from ecr_rescan.runtime.scanning.notice_board import Kept, NoticeBoard
 from ecr_rescan.runtime.scanning.recorder import Recorder
 from ecr_rescan.runtime.scanning.registries import Registries
 from ecr_rescan.runtime.scanning.reminders import Reminders
 from ecr_rescan.runtime.scanning.repositories import Repositories
 from ecr_rescan.runtime.scanning.retention import Retention
+from ecr_rescan.runtime.scanning.shares import Shares
 from ecr_rescan.runtime.scanning.signal_news import SignalNews, ToldMarker
-from ecr_rescan.runtime.scanning.tick import KnownPlan, Tick
+from ecr_rescan.runtime.scanning.tick import Tick
+from ecr_rescan.runtime.scanning.troubles import Troubles
+from ecr_rescan.runtime.scanning.turns import KnownPlan
 from ecr_rescan.runtime.settings import StartScanSettings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
 from ecr_rescan.runtime.signals.reading import signals_reader
+
+RESERVE_SECONDS = 30.0
+"""No repository is begun, and no start sent, with less time than this left: of a batch, its messages come again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What an execution environment keeps between invocations.
 
-    ``plans``: what earlier ticks learned, by ledger key. ``swept``: account document → the day it was swept.
-    ``base_url``: where people reach the API, where it is known. ``signals``, ``told``: what public lists say, and up to
-    when people were told. ``sleep`` and ``chance`` pace the retries of ECR calls.
+    ``plans``: what earlier ticks learned, by ledger key. ``notices``: the notices documents that they read, by key.
+    ``swept``: the day of the last sweep. ``base_url``: where people reach the API, where it is known. ``signals``,
+    ``told``: what public lists say, and up to when people were told. ``sleep`` and ``chance`` pace the retries of ECR
+    calls.
     """
 
     settings: StartScanSettings
@@ -55,6 +62,7 @@ class Environment:
     signals: SignalsKeeper
     told: ToldMarker
     plans: dict[str, KnownPlan] = field(default_factory=dict)
+    notices: dict[str, Kept] = field(default_factory=dict)
     swept: dict[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
@@ -76,8 +84,9 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     Raises:
         EcrRescanError: nothing at all could be done.
     """
-    documents, notices = environment.documents, NoticeBoard(environment.documents)
-    registries = environment.registries(seconds_left)
+    documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
+    shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
+    registries = environment.registries(shares)
     # Before anything is recorded: what opens now and is listed already was so from its beginning.
     signals = refreshed(environment.signals, now)
     run = Tick(
@@ -87,7 +96,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         registries=registries,
         queue=environment.queue,
         known=environment.plans,
-        seconds_left=seconds_left,
+        shares=shares,
     )
     try:
         configurations = run.run(now)
@@ -97,7 +106,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         run.report.messages += _signal_news(environment, notices, signals, configurations, now)
         run.report.messages += _notices(environment, notices, run, signals or NO_SIGNALS, configurations, now)
         if not run.report.unreadable:
-            run.report.removed = Retention(documents, environment.swept).sweep(configurations, now)
+            run.report.removed = Retention(documents, environment.swept).sweep(configurations, run.plans(), now)
         write_history(documents, configurations, now)
     finally:
         logger.info(
@@ -111,7 +120,8 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     metrics.add_metric("StartsRefused", MetricUnit.Count, run.report.refused.total())
     metrics.add_metric("ImagesSelected", MetricUnit.Count, run.report.selected)
     metrics.add_metric("ImagesOverdue", MetricUnit.Count, run.report.overdue)
-    metrics.add_metric("Problems", MetricUnit.Count, run.report.problems.total() + run.report.unreadable)
+    troubles = run.report.problems.total() + run.report.unreadable + run.report.troubled
+    metrics.add_metric("Problems", MetricUnit.Count, troubles)
 
 
 def record(
@@ -122,14 +132,15 @@ def record(
     Raises:
         StoreError: the whole batch is to come again.
     """
-    documents, notices = environment.documents, NoticeBoard(environment.documents)
-    registries = environment.registries(seconds_left)
+    documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
+    shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
+    registries = environment.registries(shares)
     recorder = Recorder(
         documents=documents,
         configurations=environment.configurations,
         repositories=Repositories(documents, notices),
         registries=registries,
-        seconds_left=seconds_left,
+        shares=shares,
     )
     configurations = recorder.record(records, now)
     # Read anew: another execution environment's tick may have written it.
@@ -159,6 +170,8 @@ def _announce(
     announcer = Announcer(environment.documents, notices, environment.topic, environment.base_url(), signals)
     sent = 0
     try:
+        if leftovers:
+            notices.load(configuration.id for configuration in configurations)
         sent += announcer.drain(news, configurations, now)
         if leftovers:
             sent += announcer.drain_leftovers(configurations, now)
@@ -197,14 +210,10 @@ def _notices(
 ) -> int:
     """What is told beside changes: baselines, and what there is to say of suppressions."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
-    complete = not run.report.left_for_next_tick
-    baselines, reminders = Baselines(*sending, plans=run.plans(), complete=complete), Reminders(*sending, signals)
-    sent = 0
-    for configuration in configurations:
-        try:
-            sent += baselines.send(configuration, now)
-            sent += reminders.send(configuration, now)
-        except EcrRescanError as error:
-            metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
-            logger.warning("A notice could not be sent yet", configuration=configuration.id, error=str(error))
+    troubles = Troubles()
+    baselines = Baselines(*sending, plans=run.plans(), complete=not run.report.left_for_next_tick)
+    sent = baselines.send(configurations, now, troubles)
+    sent += Reminders(*sending, signals).send(configurations, now, troubles)
+    if troubles.count:
+        metrics.add_metric("MessagesDelayed", MetricUnit.Count, troubles.count)
     return sent

@@ -19,10 +19,11 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
-from ecr_rescan.core.patterns import matches
+from ecr_rescan.core.naming import names
 from ecr_rescan.core.releases import last_end
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
+from ecr_rescan.core.tokens import Presented
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.signals.reading import signals_reader
@@ -80,7 +81,7 @@ class FeedService:
         self._token_sets = token_sets
         self._kept: dict[str, _Kept] = {}
 
-    def authorise(self, configuration_id: str, token: str) -> tuple[ScanConfiguration, str]:
+    def authorise(self, configuration_id: str, token: Presented) -> tuple[ScanConfiguration, str]:
         """The configuration and its ETag.
 
         Raises:
@@ -116,7 +117,7 @@ class FeedService:
         changed.append(datetime.combine(last_end(now.date()) + timedelta(days=1), time(), UTC))
         for item in listed:
             place = keys.parse_findings_key(item.key)
-            if place is not None and matches(place[2], configuration.repository):
+            if place is not None and names(configuration, place):
                 etags[item.key] = item.etag
                 changed.append(item.last_modified)
         return FeedState(configuration, version, etags, max(changed), now.date(), signals)
@@ -125,7 +126,7 @@ class FeedService:
         """The feed, and the state that it was made from: a document may have changed since the listing.
 
         Raises:
-            NotReadyError: no image of the configuration has had a result yet, so that an empty feed would look clean.
+            NotReadyError: no image has had a result yet, and one may, so that an empty feed would look clean.
         """
         # Here, because what a reader has already is answered without feedgen, which takes its time to import.
         from ecr_rescan.core.telling.feed import FeedSource, render_feed
@@ -134,7 +135,7 @@ class FeedService:
         with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
             covered = coverage(configuration, documents, on=state.on)
-            if not covered.answerable:
+            if not covered.is_ready or (unreadable and not covered.answerable):
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
             signals = state.signals

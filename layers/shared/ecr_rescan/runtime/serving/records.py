@@ -12,8 +12,9 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, StoreError
+from ecr_rescan.core.naming import Naming, RepositoryId
 from ecr_rescan.core.scanning.ledger import Ledger
-from ecr_rescan.core.summary.summary import Problem, RepositoryId, names
+from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.runtime.garbage import uncollected
 
 _KEPT_BYTES = 192 * 1024 * 1024
@@ -86,11 +87,12 @@ class RecordStore(Generic[T]):
     def list(self, configurations: Sequence[ScanConfiguration], *, under: str = "") -> Listing:
         """The first half of ``read``, which may run beside anything else."""
         listing = Listing(self._prefix + under, {}, [])
+        naming = Naming(configurations)
         for item in self._documents.list(listing.prefix):
             place = self._parse_key(item.key)
             if place is None:
                 listing.problems.append(Problem(item.key, "is not the service's: the key names no repository"))
-            elif any(names(configuration, place) for configuration in configurations):
+            elif naming.of(place):
                 listing.wanted[item.key] = item
         return listing
 

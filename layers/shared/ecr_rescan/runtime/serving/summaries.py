@@ -14,13 +14,14 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError
+from ecr_rescan.core.naming import Naming, RepositoryId
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.gathered import Gathered, gather
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.recent import LONGEST
-from ecr_rescan.core.summary.summary import Problem, RepositoryId, Summary, names, summarise
+from ecr_rescan.core.summary.summary import Problem, Summary, summarise
 from ecr_rescan.core.summary.tally import Tally, tally
 from ecr_rescan.core.summary.where import Whereabouts, where
 from ecr_rescan.core.times import whole_seconds
@@ -157,6 +158,7 @@ class SummaryService:
         """The last 30 days, of the repositories that the summary's configurations name alone."""
         configurations = [item.configuration for item in summary.configurations]
         places = {(one.registry, one.region) for one in configurations}
+        naming = Naming(configurations)
         return [
             Snapshot(
                 day.registry,
@@ -166,7 +168,7 @@ class SummaryService:
                 {
                     name: counts
                     for name, counts in day.repositories.items()
-                    if any(names(one, (day.registry, day.region, name)) for one in configurations)
+                    if naming.of((day.registry, day.region, name))
                 },
             )
             for day in history(self._documents).read(places, today=summary.at.date())
