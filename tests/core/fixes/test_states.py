@@ -8,7 +8,7 @@ import pytest
 
 from ecr_rescan.core.fixes.distributions import ALPINE, DEBIAN, distribution_of
 from ecr_rescan.core.fixes.records import Record, Span
-from ecr_rescan.core.fixes.states import FixState, fix_of, likely_release
+from ecr_rescan.core.fixes.states import FixState, fix_of
 from tests.fix_records import DATA, records
 
 ROWS = list(csv.reader((DATA / "states.csv").read_text().splitlines(), delimiter="|"))[1:]
@@ -32,11 +32,6 @@ def test_the_table_is_long_enough_and_has_every_state() -> None:
     """A hundred and twenty cases were asked for."""
     assert len(ROWS) >= 120
     assert {row[4] for row in ROWS} == set(FixState) - {FixState.ENDED}
-
-
-def spans(**releases: Span | list[Span]) -> Record:
-    every = {name.replace("_", "."): one for name, one in releases.items()}
-    return Record({"pkg": {name: tuple(one) if isinstance(one, list) else (one,) for name, one in every.items()}})
 
 
 def test_a_distribution_may_end_a_package() -> None:
@@ -71,19 +66,14 @@ def test_a_fix_for_subscribers_alone_in_a_newer_release_is_none() -> None:
     assert (fix.state, fix.release, fix.version) == (FixState.NEWER, "Ubuntu 25.10", "3-1")
 
 
-def test_alpine_tells_its_release_by_what_is_not_mended_yet() -> None:
-    """Busybox and openssl of 3.19: in 3.18 the one is mended already; 3.20 explains all, too, and is the later one."""
+def test_alpine_takes_the_lowest_fix_above_what_is_installed() -> None:
+    """Busybox of 3.19, as Inspector says: in 3.18 it is mended already, and 3.20 began above it."""
     busybox = Record(
         {"busybox": {"3.18": (Span("1.36.1-r7"),), "3.19": (Span("1.36.1-r17"),), "3.20": (Span("1.36.1-r29"),)}}
     )
-    openssl = Record(
-        {"openssl": {"3.18": (Span("3.1.4-r6"),), "3.19": (Span("3.1.4-r6"),), "3.20": (Span("3.3.0-r2"),)}}
-    )
-    findings = [("busybox", "1.36.1-r15", busybox), ("openssl", "3.1.4-r5", openssl)]
-    assert likely_release(ALPINE, findings) == "3.19"
     assert fix_of("Alpine", "busybox", "1.36.1-r15", busybox).version == "1.36.1-r17"
-    assert likely_release(ALPINE, [("busybox", "1.40-r0", busybox)]) is None
-    assert likely_release(ALPINE, []) is None
+    assert fix_of("Alpine 3.20", "busybox", "1.36.1-r15", busybox).version == "1.36.1-r29"
+    assert fix_of("Alpine", "busybox", "1.36.1-r29", busybox).state is FixState.UNKNOWN
 
 
 def test_distributions_are_told_by_the_names_of_releases() -> None:

@@ -6,8 +6,8 @@ Nothing is guessed: where the data contradicts the finding, or says nothing of i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ecr_rescan.core.fixes.distributions import ALPINE, PRO, Distribution, distribution_of, release_order
@@ -31,7 +31,8 @@ class Fix:
     """``version`` mends it: in this release (fixed), for subscribers (extended support), or in ``release`` (newer).
 
     ``since``: when this service first read of the fix; None where it did in its first reading, or ECR said it.
-    ``why``: of unknown alone, as the end of a sentence.
+    ``known_at``: since when the state is known as it is; None where nobody had to look it up. ``pending``: it will be
+    looked up. ``why``: of unknown alone, as the end of a sentence.
     """
 
     state: FixState
@@ -39,6 +40,8 @@ class Fix:
     release: str = ""
     since: datetime | None = None
     why: str = ""
+    known_at: datetime | None = None
+    pending: bool = False
 
     @property
     def fixable(self) -> bool:
@@ -53,7 +56,7 @@ def unknown(why: str) -> Fix:
 
 NO_DISTRIBUTION = unknown("the image's distribution is not known")
 NO_SOURCE = unknown("there is no public fix data for its distribution")
-NOT_READ = unknown("the public fix data was not read yet")
+NOT_READ = replace(unknown("the public fix data was not read yet"), pending=True)
 NO_RECORD = unknown("the distribution has no record of it")
 _WITHDRAWN = unknown("the distribution withdrew its record")
 _NO_PACKAGE = unknown("the distribution's record does not name the package")
@@ -85,26 +88,6 @@ def fix_of(release: str | None, package: str, installed: str, record: Record | N
     if number:
         return _in_release(distribution, number, installed, releases)
     return _in_some_release(distribution, installed, releases)
-
-
-def likely_release(
-    distribution: Distribution, findings: Iterable[tuple[str, str, Record]], known: str | None = None
-) -> str | None:
-    """The release of an image whose versions do not tell it (Alpine): the oldest that explains all of its findings.
-
-    An older release has mended one of them below what is installed; in a newer one all fixes are higher still. None
-    where no release explains them all. ``findings``: package, installed version, record.
-    """
-    explained: dict[str, int] = {}
-    refused: set[str] = set()
-    for package, installed, record in findings:
-        for release, spans in (record.packages.get(package) or {}).items():
-            if any(_contains(distribution, span, installed) for span in spans):
-                explained[release] = explained.get(release, 0) + 1
-            else:
-                refused.add(release)
-    left = {release: times for release, times in explained.items() if release not in refused}
-    return min(left, key=lambda one: (-left[one], release_order(one)), default=known)
 
 
 def _in_release(

@@ -24,11 +24,11 @@ from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
-from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, gather, join
+from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, fixable_counts, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
 from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count, count_reasons
-from ecr_rescan.core.summary.tally import Tally
+from ecr_rescan.core.summary.tally import Tally, Upgrades
 
 _NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
 
@@ -63,7 +63,8 @@ class ImageSummary:
 
     ``digest`` is what the tags name. ``counts`` and ``suppressed`` are None where there is no result that still
     tells; zeros alone always are those of a complete result not older than 24 h 10 min. ``exploited``: how many of
-    them are known to be exploited; None where that, or the result, is not known.
+    them are known to be exploited; None where that, or the result, is not known. ``upgrades``: what is to be done, None
+    where nobody knows. ``release``: of the distribution, where its findings tell.
     """
 
     repository: str
@@ -74,6 +75,8 @@ class ImageSummary:
     counts: Counts | None
     suppressed: int | None
     exploited: int | None = None
+    upgrades: Upgrades | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class ExploitedCount:
 class ConfigurationSummary:
     """What one configuration selects.
 
+    ``fixable``: how many of ``counts`` an upgrade mends; None where nobody knows.
     ``exploited``: None where it is not known, or there is no result. ``ages``: of the open findings, by severity.
     ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window;
     ``resolved``: how many for each reason. ``repositories``: findings by severity of each repository with a result.
@@ -122,6 +126,7 @@ class ConfigurationSummary:
     problems: tuple[str, ...]
     not_images: OtherArtifacts
     images: tuple[ImageSummary, ...]
+    fixable: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ class Totals:
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
     not_images: Mapping[str, int]
+    fixable: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,7 @@ def summarise(
             (ledger, [one.configuration for one in summaries if names(one.configuration, place)])
             for place, ledger in ledgers.items()
         ),
+        fixable=None if counts is None else fixable_counts(totalling.gathered),
     )
     return Summary(at, totals, summaries, ordered, signals)
 
@@ -304,6 +311,7 @@ class _Summing:
             problems=tuple(self._problems()),
             not_images=find_others(self.configuration, self.ledgers.values()),
             images=tuple(self.images),
+            fixable=fixable_counts([gathered]) if gathered.has_results else None,
         )
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
@@ -318,7 +326,14 @@ class _Summing:
             for found in statuses(ledger, digest, at=self.at):
                 status = ended(found, releases.get(found.manifest or ""), self.at)
                 told = self._counts(ledger, status, counted)
-                rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, *told))
+                upgrades = counted.upgrades if counted is not None and told[0] is not None else None
+                rows.append(
+                    ImageSummary(
+                        *(ledger.repository, digest, tags, image.pushed_at, status, *told),
+                        upgrades=(upgrades or {}).get(status.manifest or ""),
+                        release=releases.get(status.manifest or ""),
+                    )
+                )
         return rows
 
     def _counts(
