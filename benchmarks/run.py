@@ -112,6 +112,7 @@ def _environment(port: int, digests: Path) -> dict[str, str]:
         "ACCOUNT_ID": world.REGISTRY,
         "PUBLIC_URL": "",
         "SLA_DAYS": "CRITICAL=7,HIGH=30,MEDIUM=90,LOW=180",
+        "SIGNALS_FROM": "off",
         "QUEUE_URL": f"http://127.0.0.1:{port}/queue",
         "TOPIC_ARN": f"arn:aws:sns:{world.REGION}:{world.REGISTRY}:changes",
         "POWERTOOLS_SERVICE_NAME": "bench",

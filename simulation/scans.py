@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulation.gate import START
+from simulation.gate import START, Worker
 from simulation.plan import OWN, THIRD
 from simulation.truth import Place, Scanned, Tagged, Truth
+from simulation.workers import LONGEST
 from simulation.world import World
 
 LATEST = timedelta(hours=24, minutes=10)
@@ -18,6 +19,9 @@ SLOWEST = timedelta(seconds=80)
 """A scan that ECR takes longer for is judged by its start."""
 RECOVERY = timedelta(hours=1)
 """After trouble has ended, so long may it take until nothing is overdue (the design, targets)."""
+GUESSED = timedelta(minutes=45)
+SLOW, SLOW_TICK = timedelta(seconds=30), timedelta(minutes=15)
+"""A tick that waited so long for its calls may leave what it claimed to the next one: so long after it began."""
 FIRST = timedelta(minutes=10)
 """A new image is looked at by the tick after its event, in calm."""
 DEPLOYED = timedelta(hours=1)
@@ -201,6 +205,16 @@ class _Excuses:
         ]
         # What a worker that died had claimed is looked at after a quarter of an hour, and started at the next tick.
         self._windows += [(worker.began, worker.began + RECOVERY, "", "") for worker in world.workers if worker.died]
+        # Calls that take minutes use up a tick's share of the time: what it claimed is put back for the next tick.
+        self._windows += [
+            (worker.began, worker.began + SLOW_TICK, "", "") for worker in world.workers if _is_slow(worker)
+        ]
+        # A registry of which a refusal seems to say that it is ENHANCED is tried again after 25 minutes.
+        self._windows += [
+            (sent.at, sent.at + GUESSED, sent.registry, "")
+            for sent in world.sent
+            if sent.operation == "StartImageScan" and sent.outcome == "ValidationException" and sent.registry == THIRD
+        ]
         self._windows.sort()
         self._archived = _archived(world)
         self._rough = [(worker.began, worker.began + RECOVERY) for worker in world.workers if worker.died]
@@ -222,6 +236,10 @@ class _Excuses:
             if begin <= limit and registry in ("", span.place[0]) and repository in ("", span.place[1]):
                 limit = max(limit, end)
         return done <= limit
+
+
+def _is_slow(worker: Worker) -> bool:
+    return worker.pace is not None and LONGEST - worker.pace.left > SLOW.total_seconds()
 
 
 def _known(world: World, place: Place, digest: str, at: datetime) -> datetime:

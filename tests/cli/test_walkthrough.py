@@ -103,14 +103,14 @@ def test_one_command_ignores_and_one_takes_it_back(stack: LocalStack) -> None:
 def test_tokens_are_made_listed_and_revoked(stack: LocalStack) -> None:
     """Of the feed, the dashboard and the gate; the dashboard's own is replaced each time."""
     url = done(stack.url, "feed", "new", "Team A", "--name", "mail").strip()
-    assert re.fullmatch(r"http\S+/findings/\S+\?token=ecrr_\S{43}", url)
+    assert re.fullmatch(r"http\S+/findings/\S+\?token=ecrr_\S{49}", url)
     assert "mail" in done(stack.url, "feed", "tokens", "Team A")
     done(stack.url, "feed", "revoke", "Team A", "mail")
     assert "mail" not in done(stack.url, "feed", "tokens", "Team A", "--json")
     first, second = (done(stack.url, "dashboard", "--print") for _ in range(2))
     assert first != second
     assert len(json.loads(done(stack.url, "dashboard", "tokens", "--json"))) == 1
-    assert re.fullmatch(r"ecrr_\S{43}", done(stack.url, "gate-token", "new", "ci").strip())
+    assert re.fullmatch(r"ecrr_\S{49}", done(stack.url, "gate-token", "new", "ci").strip())
     done(stack.url, "gate-token", "revoke", "ci")
     assert against(stack.url, "gate-token", "revoke", "ci").code == 3
 

@@ -302,7 +302,7 @@ REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("Config", "ecr", "describe_images", {}),
     ("StartScan", "s3", "put_object", {"Key": "configs/x"}),
     ("StartScan", "s3", "get_object", {"Key": "tokens/x"}),
-    ("StartScan", "s3", "delete_object", {"Key": "images/x"}),
+    ("StartScan", "s3", "delete_object", {"Key": "history/x"}),
     ("StartScan", "ecr", "batch_delete_image", {}),
     ("StartScan", "ecr", "put_image", {}),
     ("StartScan", "sts", "assume_role", {"RoleArn": "arn:aws:iam::999999999999:role/anything"}),

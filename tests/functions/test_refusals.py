@@ -169,7 +169,7 @@ def test_repositories_that_cannot_be_listed_at_all_are_asked_for_once_an_hour(aw
         aws.cycle(12 * 2)
         assert len(refusals.at) == 3
         (problem,) = aws.summary()["configurations"][0]["problems"]
-        assert "repositories: AccessDeniedException: no; tried again after" in problem
+        assert "its repositories can't be listed, so that new ones are not seen: AccessDeniedException: no" in problem
         refusals.is_over = True
         aws.cycle(6)
     assert aws.states() == {("team/app", None): "COMPLETE"}
@@ -202,8 +202,8 @@ def test_what_is_only_believed_to_be_enhanced_is_tried_again_by_one_start(aws: S
         assert "it seems that Amazon Inspector scans this registry" in problem
         first = len(refusals.at)
         hours(aws, 2, 48)
-        # After 6, 12, then every 24 hours.
-        assert len(refusals.at) == first + 3
+        # After half an hour, then 2, 6 and every 24 hours.
+        assert len(refusals.at) == first + 4
         refusals.is_over = True
         hours(aws, 48, 76)
     assert GUESS not in account(aws, OTHER).rests

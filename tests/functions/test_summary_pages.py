@@ -235,11 +235,11 @@ def test_the_plot_has_gaps_where_nothing_was_recorded(s3: Any) -> None:
 
 
 def test_past_days_are_read_once(s3: Any, calls: list[str]) -> None:
-    """What is over does not change: the next page reads only today's."""
+    """What is over does not change: the next page reads only today's, and whether signals changed."""
     page(s3)
     calls.clear()
     page(s3)
-    assert calls.count("GetObject") == 3
+    assert calls.count("GetObject") == 4
     assert calls.count("ListObjectsV2") == 3
 
 

@@ -21,12 +21,8 @@ TROUBLING = frozenset({"second_role", "silent_region"})
 @pytest.mark.parametrize(
     "habits",
     [
-        pytest.param(frozenset({"visiting"}), marks=pytest.mark.xfail(strict=True, reason="kind 7: ENHANCED for good")),
-        pytest.param(
-            frozenset({"odd_platform"}), marks=pytest.mark.xfail(strict=True, reason="kind 6: predecessors pile up")
-        ),
         TROUBLING,
-        HABITS - TROUBLING - {"visiting", "odd_platform"},
+        HABITS - TROUBLING,
     ],
     ids=lambda habits: "+".join(sorted(habits)) if len(habits) < 3 else "all others",
 )

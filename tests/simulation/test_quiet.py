@@ -32,7 +32,6 @@ def test_a_day_without_events_costs_what_is_on_a_schedule() -> None:
     assert broken(World(SMALL, 1)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="kind 6: notices are read one by one in every tick")
 def test_notices_are_not_read_in_every_tick() -> None:
     """However many configurations there are."""
     world = World(SMALL, 1)

@@ -187,3 +187,17 @@ def test_what_is_forgotten_of_predecessors_changes_nothing_that_is_seen(
             forget_predecessors(made)
         size = len(predecessors(made, made.images[str(number)], tag))
         assert results % 2 == 0 or size <= 1 + len(PLATFORMS)
+
+
+def test_what_a_displaced_platform_had_is_fixed_though_another_still_stands_in() -> None:
+    """Of an index's platforms each has its own successor; one that is never scanned keeps no other's findings open."""
+    world = World(configuration(tags=("latest",)))
+    world.push("old", "latest", platforms=TWO)
+    world.scan({f"old/{TWO[0]}": ["CVE-1", "CVE-2"]})
+    world.push("new", "latest", platforms=TWO)
+    world.scan({f"new/{TWO[0]}": ["CVE-2"]})
+    (key,) = [key for key, finding in world.document().findings.items() if not finding.current]
+    closed = world.document().findings[key].openings[-1].closed
+    assert key[0] == "CVE-1"
+    assert closed is not None
+    assert closed.reason == "fixed"

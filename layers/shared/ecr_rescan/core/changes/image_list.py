@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ecr_rescan.core.changes.findings import FindingsDocument, Image, Manifest
@@ -112,13 +112,32 @@ def wanted_images(document: FindingsDocument, views: Sequence[View], *, keep_all
     return wanted
 
 
+def _superseded(document: FindingsDocument, views: Sequence[View]) -> int:
+    """The manifests with a result whose images lost their tags, and which stand in for nobody any more."""
+    with_result = document.with_result
+    needed = 0
+    for seen in views:
+        needed |= seen.standing_in
+    untagged = 0
+    for image in document.images.values():
+        if not image.tags:
+            untagged |= image.manifests
+            continue
+        needed |= image.manifests
+        for tag in [tag for tag in image.tags if tag in image.took]:
+            for share in shares(document, image, predecessors(document, image, tag), with_result):
+                needed |= share.mask
+    return untagged & with_result & ~needed
+
+
 def drop_unseen(
     document: FindingsDocument,
     wanted: set[str],
+    views: Sequence[View],
     views_before: Sequence[tuple[Selector, View]],
     facts: Sequence[ImageFact] | None,
 ) -> dict[int, str]:
-    """Drop the images that nobody wants.
+    """Drop the images that nobody wants, and of displaced ones the platforms that have a successor with a result.
 
     Returns:
         The positions of the manifests that went with them → why: ``gone`` (deleted), ``fixed`` (displaced by an image
@@ -127,7 +146,11 @@ def drop_unseen(
     dropped = {digest: image for digest, image in document.images.items() if digest not in wanted}
     document.images = {digest: image for digest, image in document.images.items() if digest in wanted}
     kept = 0
+    over = _superseded(document, views)
     for image in document.images.values():
+        if not image.tags and image.manifests & over:
+            dropped[image.digest] = replace(image)
+            image.manifests &= ~over
         kept |= image.manifests
     # A manifest that no image holds is a platform that was deleted from an index.
     held_places = set(bits(kept))

@@ -109,6 +109,7 @@ class _Merge:
         removed = drop_unseen(
             self.document,
             wanted_images(self.document, list(self.views_after.values()), keep_all=self.keep_all),
+            list(self.views_after.values()),
             [(configuration, self.views_before[configuration.id]) for configuration in self.configurations],
             self.update.images,
         )

@@ -36,7 +36,7 @@ SILENT_FOR = tuple(timedelta(minutes=minutes) for minutes in (4, 9, 14))
 GUESS = "guess"
 """The rest of a registry of which only a refusal tells that it is ENHANCED; after it one start is tried."""
 
-GUESS_FOR = tuple(timedelta(hours=hours) for hours in (6, 12, 24))
+GUESS_FOR = (timedelta(minutes=25), *(timedelta(hours=hours) for hours in (2, 6, 24)))
 
 REPOSITORIES = "repositories"
 SCAN_TYPE = "scan type"

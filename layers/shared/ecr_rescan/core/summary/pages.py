@@ -60,18 +60,18 @@ def page(
     *,
     after: Cursor | None,
     limit: int,
-    largest_bytes: int = _LARGEST_BYTES,
+    largest_bytes: int | None = None,
 ) -> tuple[list[T], Cursor | None]:
     """The rows that come after a cursor, as many as may be, and the cursor of the last where others follow it.
 
     Args:
         rows: in the order of their cursors.
         size: what a row takes of an answer, at most; see ``carried``.
-        largest_bytes: what all of them may take.
+        largest_bytes: what all of them may take; by default what a function may answer, less some room.
     """
     taken: list[T] = []
     last: Cursor | None = None
-    left = largest_bytes
+    left = _LARGEST_BYTES if largest_bytes is None else largest_bytes
     for cursor, row in rows:
         if after is not None and cursor <= after:
             continue

@@ -211,7 +211,8 @@ class Baselines:
     def _tell(self, one: _Baseline, now: datetime) -> int:
         configuration = one.configuration
         known, lacking = self._known(configuration, one.places, now)
-        name = f"{'late' if one.is_late else 'baseline'} {to_text(one.since)}"
+        # Of what came late there is one message after the other: each is told by the one before.
+        name = f"late {to_text(one.notices.late_at or one.since)}" if one.is_late else f"baseline {to_text(one.since)}"
         claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([name], now))
         if not claims.mine:
             return 0
