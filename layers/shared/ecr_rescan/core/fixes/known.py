@@ -26,7 +26,7 @@ Pair = tuple[str, str]
 _NONE, _WITHDRAWN = "none", "withdrawn"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fixes:
     """``records``: distribution → vulnerability → package → [when first read, what it says], as stored.
 

@@ -14,10 +14,14 @@ SCHEMA = 1
 
 @dataclass(slots=True)
 class Progress:
-    """``cursors``: distribution → up to when its list of changes was read. ``again``: what is to be reread."""
+    """``cursors``: distribution → up to when its list of changes was read. ``again``: what is to be reread.
+
+    ``edge``: what was listed at that end, which the next reading meets again.
+    """
 
     cursors: dict[str, datetime] = field(default_factory=dict)
     again: dict[str, set[str]] = field(default_factory=dict)
+    edge: dict[str, set[str]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The document's one and only form."""
@@ -25,7 +29,8 @@ class Progress:
             {
                 "schema": SCHEMA,
                 "cursors": {name: to_text(at) for name, at in sorted(self.cursors.items())},
-                "again": {name: sorted(ids) for name, ids in sorted(self.again.items()) if ids},
+                "again": _ids_to_wire(self.again),
+                "edge": _ids_to_wire(self.edge),
             }
         )
 
@@ -43,5 +48,9 @@ class Progress:
     def _from_wire(cls, wire: dict[str, Any]) -> Progress:
         return cls(
             {name: from_text(at) for name, at in wire["cursors"].items()},
-            {name: set(ids) for name, ids in wire["again"].items()},
+            *({name: set(ids) for name, ids in wire[part].items()} for part in ("again", "edge")),
         )
+
+
+def _ids_to_wire(by_name: dict[str, set[str]]) -> dict[str, list[str]]:
+    return {name: sorted(ids) for name, ids in sorted(by_name.items()) if ids}

@@ -97,7 +97,7 @@ class Signals:
     scores: dict[str, tuple[float, float]] = field(default_factory=dict)
     likely: dict[str, datetime | None] = field(default_factory=dict)
     fixes_version: str = ""
-    fixes: Fixes = field(default_factory=lambda: NO_FIXES, repr=False, compare=False)
+    fixes: Fixes = field(default=NO_FIXES, repr=False, compare=False)
     _made: dict[str, Signal] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, vulnerability: str) -> Signal:

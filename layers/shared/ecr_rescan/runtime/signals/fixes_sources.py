@@ -162,18 +162,24 @@ def _record(distribution: Distribution, vulnerability: str, fetcher: PacedFetche
 
 def _read_changes(reading: Reading, distribution: Distribution, again: set[str], fetcher: PacedFetcher) -> None:
     """Read the list, newest first, until where it was read before; the first time, only its head."""
-    pairs = reading.wanted[distribution.key]
-    cursor = newest = reading.progress.cursors.get(distribution.key)
+    pairs, progress, name = reading.wanted[distribution.key], reading.progress, distribution.key
+    cursor, met = progress.cursors.get(name), progress.edge.get(name, set())
+    newest: datetime | None = None
+    listed: dict[str, datetime] = {}
     with closing(fetcher.lines(changes_place(distribution))) as lines:  # type: ignore[type-var]
         for at, vulnerability in read_changes(distribution, lines):
             newest = at if newest is None else max(newest, at)
-            if cursor is None or at < cursor - _OVERLAP:
+            if at < (cursor or newest) - _OVERLAP:
                 break
             if vulnerability in pairs:
-                again.add(vulnerability)
+                listed[vulnerability] = max(at, listed.get(vulnerability, at))
     if newest is None:
-        raise SignalError(distribution.key, "lists no changes")
-    reading.progress.cursors[distribution.key] = newest
+        raise SignalError(name, "lists no changes")
+    if cursor is not None:
+        again.update(one for one, at in listed.items() if at > cursor or one not in met)
+    newest = max(newest, cursor or newest)
+    progress.cursors[name] = newest
+    progress.edge[name] = {one for one, at in listed.items() if at >= newest - _OVERLAP}
 
 
 def read_advisories(reading: Reading, fetcher: PacedFetcher) -> None:
