@@ -410,7 +410,7 @@ def test_notify_may_ask_for_what_has_a_fix() -> None:
     assert read(notify={"fixable": False}).to_wire()["notify"] == "HIGH"
     wrong = {"severity": "x", "fixable": 1, "more": 1}
     assert faults(LEAST | {"notify": wrong, "clock": "x"}).keys() == {
-        "more",
+        "notify.more",
         "notify.severity",
         "notify.fixable",
         "clock",
