@@ -153,11 +153,7 @@ class Fixes:
 
     @classmethod
     def _from_wire(cls, wire: dict[str, Any]) -> Fixes:
-        records = {
-            distribution: {name: dict(packages.items()) for name, packages in entries.items()}
-            for distribution, entries in wire["records"].items()
-        }
-        return cls(str(wire["version"]), from_text_or_none(wire["changed_at"]), records)
+        return cls(str(wire["version"]), from_text_or_none(wire["changed_at"]), dict(wire["records"]))
 
 
 NO_FIXES = Fixes()
