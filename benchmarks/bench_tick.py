@@ -62,6 +62,21 @@ class _Slow:
         return call
 
 
+class _Quiet:
+    """SNS and SQS: somebody is told, nothing waits."""
+
+    def get_topic_attributes(self, **_: object) -> dict[str, Any]:
+        """GetTopicAttributes."""
+        return {"Attributes": {"SubscriptionsConfirmed": "1", "SubscriptionsPending": "0"}}
+
+    def get_queue_attributes(self, **_: object) -> dict[str, Any]:
+        """GetQueueAttributes."""
+        return {"Attributes": {"ApproximateNumberOfMessages": "0"}}
+
+    def __getattr__(self, name: str) -> Any:
+        return mock.Mock()
+
+
 class _Registry:
     """Accepts every start."""
 
@@ -83,8 +98,8 @@ def main() -> None:
         documents=documents,
         configurations=ConfigurationStore(documents),
         ecr_clients=clients,
-        queue=EventsQueue(mock.Mock(), "https://sqs.example/q"),
-        topic=Topic(mock.Mock(), "arn:t"),
+        queue=EventsQueue(_Quiet(), "https://sqs.example/q", "https://sqs.example/d"),
+        topic=Topic(_Quiet(), "arn:t", sleep=lambda _: None),
         base_url=lambda: None,
         signals=SignalsKeeper(documents, None, 0.1),
         told=ToldMarker(documents),

@@ -28,7 +28,7 @@ LAMBDA_REQUEST = 0.20e-6
 LAMBDA_GB_SECOND = 13.3334e-6
 LOG_GB = 0.50
 METRIC = 0.30
-METRICS = 7
+METRICS = 8
 """Custom metrics that StartScan writes; one stays silent while nothing goes wrong."""
 ALARM_METRIC = 0.10
 ALARM_METRICS = 13

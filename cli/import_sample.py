@@ -8,7 +8,6 @@ read. Feeds open with tokens now: make one for each configuration with ``POST /c
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.arguments import Parser
+from cli.errors import TROUBLE
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import InvalidConfigurationError
 from ecr_rescan.core.keys import config_key, is_configuration_id
@@ -114,7 +115,7 @@ def _write(s3: Any, bucket: str, configuration: ScanConfiguration, *, dry_run: b
 
 def main(arguments: Sequence[str]) -> int:
     """Import, and say line by line what became of each object; 1 where something was left out."""
-    parser = argparse.ArgumentParser(prog="ecr-rescan import-sample", description="Import the sample's configurations.")
+    parser = Parser(prog="ecr-rescan import-sample", description="Import the sample's configurations.")
     parser.add_argument("old", metavar="OLD_BUCKET", help="the sample's bucket; only read")
     parser.add_argument("new", metavar="NEW_BUCKET", help="the stack's output BucketName")
     parser.add_argument("--dry-run", action="store_true", help="write nothing, only say what would be done")
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
         done = import_all(boto3.client("s3"), asked.old, asked.new, datetime.now(UTC), dry_run=asked.dry_run)
     except (ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
-        return 2
+        return TROUBLE
     for each in done:
         if isinstance(each, Left):
             print(f"left out     {each.key!r}: {each.problem}")

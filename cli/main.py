@@ -33,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; every error is one line on stderr."""
     try:
         result = commands.main(args=arguments, prog_name="ecr-rescan", standalone_mode=False)
-    except click.UsageError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
     except click.ClickException as error:
-        error.show()
+        click.echo(f"ecr-rescan: {_in_a_line(error)}", err=True)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; nothing more was done.", err=True)
@@ -50,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     return result if isinstance(result, int) else DONE
+
+
+def _in_a_line(error: click.ClickException) -> str:
+    """What is wrong, and which help says how it is right."""
+    told = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{told} See {context.command_path} --help" if context else told
 
 
 def run() -> None:

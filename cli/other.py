@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import click
 
 from cli import tables
@@ -9,6 +12,7 @@ from cli.errors import DONE, TROUBLE, UsageError
 from cli.findings import problems_of, whole_summary
 from cli.shape import Command, api
 
+_SKEW_SECONDS = 60
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -16,19 +20,30 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_op
 def doctor() -> int:
     """What is wrong with this deployment; 0 where nothing is."""
     service = api()
+    health = service.get("/health").json()
+    found = [f"{one['severity']}: {one['what']}\n    {one['do']}" for one in health["findings"]]
+    found += _clock(health, is_local=service.connection.is_local)
     told = whole_summary(service, "/summary")
-    found = problems_of(told)
+    found += problems_of({**told, "problems": []})
     covered = told["totals"]["coverage"]
     for state in ("stale", "failed", "unsupported", "never"):
         if covered[state]:
             found.append(f"{covered[state]:,} images are {state.replace('never', 'not scanned yet')}")
-    if not told["totals"]["configurations"]:
-        found.append("there is no configuration: ecr-rescan add 'team-a/*'")
     for line in found:
         tables.say(line)
     if not found:
         tables.say(f"Nothing is wrong: {covered['scanned_24h']:,} of {covered['selected']:,} images are current.")
     return TROUBLE if found else DONE
+
+
+def _clock(health: dict[str, Any], *, is_local: bool) -> list[str]:
+    """AWS refuses what was signed five minutes ago; the clock of a stack on this machine may run as it likes."""
+    ahead = (datetime.now(UTC) - datetime.fromisoformat(health["at"])).total_seconds()
+    if is_local or abs(ahead) < _SKEW_SECONDS:
+        return []
+    return [
+        f"warning: the clock of this machine is {abs(ahead):.0f} seconds {'ahead' if ahead > 0 else 'behind'}: set it"
+    ]
 
 
 @click.command(context_settings=_PASSED_ON, short_help="Mend the record of a repository.")

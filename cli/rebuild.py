@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
+from cli.arguments import Parser
+from cli.errors import DONE, TROUBLE, USAGE
 from ecr_rescan.adapters.backoff import PatientClient
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.credentials import AssumedRoles, Credentials, EcrClients
@@ -207,7 +208,7 @@ def _read_or(read: Callable[[str, bytes], D], key: str, body: bytes | None, new:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 where nothing differs or it was applied, 1 where something differs, 2 for trouble."""
+    """Run the command; 0 where nothing differs or it was applied, 1 where something does or in trouble, 3 for usage."""
     asked = _parser().parse_args(arguments)
     place = Place(asked.registry, asked.region, asked.repository)
     documents = DocumentStore(boto3.client("s3"), asked.bucket)
@@ -216,13 +217,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configurations = Naming(listed.valid).of(place)
         if not configurations:
             print("No configuration names this repository: there is nothing to record.", file=sys.stderr)
-            return 2
+            return USAGE
         now = whole_seconds(clock.now())
         rebuilding = Rebuilding(documents, place, _registry(place, configurations, asked.external_id), now)
         found = rebuilding.run(configurations, complete=not listed.problems, apply=asked.apply)
     except EcrRescanError as error:
         print(f"Nothing was rebuilt: {error}", file=sys.stderr)
-        return 2
+        return TROUBLE
     for note in rebuilding.notes:
         print(f"Note: {note}.")
     print("\n".join(found) or "Nothing differs.")
@@ -230,11 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Written. Changes are announced within about half an hour.")
     elif found:
         print("Not written: give --apply to.")
-    return 1 if found and not asked.apply else 0
+    return TROUBLE if found and not asked.apply else DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ecr-rescan rebuild", description=(__doc__ or "").partition("\n")[0])
+def _parser() -> Parser:
+    parser = Parser(prog="ecr-rescan rebuild", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--bucket", required=True, help="the deployment's bucket")
     parser.add_argument("--registry", required=True, help="the account of the registry, 12 digits")
     parser.add_argument("--region", required=True, help="its Region")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _COLOURS = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "cyan"}
 _WIDE = 200
 """How wide a table may be where no terminal limits it."""
+_FOLDED = 16
+"""As narrow as a column may get whose cells are broken into lines."""
+_GAP = 2
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -41,8 +44,10 @@ def show(
 ) -> None:
     """A table; or, where there is nothing in it, a sentence.
 
+    What does not fit on the terminal is left out column by column from the right, and named: no cell is ever cut.
+
     Args:
-        foldable: columns that may be broken into lines; all others stay on one as long as that is possible.
+        foldable: columns that may be broken into lines; all others stay on one.
     """
     from rich.table import Table
 
@@ -50,23 +55,39 @@ def show(
     if not rows:
         out.print(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for position, name in enumerate(columns):
-        numeric = all(isinstance(row[position], int) or row[position] is None for row in rows)
-        table.add_column(
-            name,
-            justify="right" if numeric else "left",
-            no_wrap=name not in foldable,
-            overflow="fold" if name in foldable else "ellipsis",
-            min_width=min(8, max(len(name), *(len(str(row[position])) for row in rows))),
-        )
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+    cells = [[_cell(value) for value in row] for row in rows]
+    whole = [max(len(name), *(row[place].cell_len for row in cells)) for place, name in enumerate(columns)]
+    least = [min(_FOLDED, width) if name in foldable else width for name, width in zip(columns, whole, strict=True)]
+    room = out.width if out.is_terminal else max(_WIDE, _width(least))
+    kept = max(1, sum(_width(least[: place + 1]) <= room for place in range(len(columns))))
+    widths = _shared_out(least[:kept], whole[:kept], room)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for place, width in enumerate(widths):
+        numeric = all(isinstance(row[place], int) or row[place] is None for row in rows)
+        table.add_column(columns[place], justify="right" if numeric else "left", width=width, overflow="fold")
+    for row in cells:
+        table.add_row(*row[:kept])
     with out.capture() as captured:
         out.print(table)
     # Cells are filled up with spaces; the last one's would be in everybody's way who copies it.
     for line in captured.get().splitlines():
         click.echo(line.rstrip(" "))
+    if kept < len(columns):
+        note(f"Not shown, for want of width: {', '.join(columns[kept:])}.")
+
+
+def _width(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _shared_out(least: Sequence[int], whole: Sequence[int], room: int) -> list[int]:
+    """How wide the columns are: the room that is left goes to those that want it, from the left."""
+    spare, widths = room - _width(least), []
+    for low, high in zip(least, whole, strict=True):
+        more = max(0, min(high - low, spare))
+        spare -= more
+        widths.append(min(low + more, room))
+    return widths
 
 
 def say(text: str = "") -> None:

@@ -58,6 +58,7 @@ def paths() -> dict[str, dict[str, Operation]]:
         "/summary/{id}": {"get": _summary("One configuration, added up", [_ID], "404")},
         "/vulnerabilities": {"get": _vulnerabilities()},
         "/vulnerabilities/{id}": {"get": _where()},
+        "/health": {"get": _health()},
         "/openapi.json": {"get": _contract()},
         "/metrics": {"get": _metrics()},
         "/dashboard": {"get": _dashboard("The page of all configurations", [])},
@@ -217,6 +218,11 @@ def _where() -> Operation:
     ]
     found = _answer("Where it is and was; nowhere is an answer, too.", _json(ref("Whereabouts")), _NEXT)
     return _operation("Where is a vulnerability?", {"200": found}, ("400", "404", "406"), asked)
+
+
+def _health() -> Operation:
+    told = _answer("Everything that is wrong; nothing where there is nothing to say.", _json(ref("Health")))
+    return _operation("What is wrong with this deployment?", {"200": told}, ())
 
 
 def _gate(security: list[Schema], *more: Schema) -> Operation:

@@ -8,6 +8,8 @@ from ecr_rescan.core import configuration, shapes, tokens
 from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.fixes.states import FixState
 from ecr_rescan.core.fixes.words import MOST_FIXES
+from ecr_rescan.core.health import findings as health
+from ecr_rescan.core.health import wire as health_wire
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.summary import as_json as summary_wire
 from ecr_rescan.core.summary import dry_run, others, where
@@ -183,7 +185,21 @@ def schemas() -> dict[str, Schema]:
             },
             optional=("expires", "addresses"),
         ),
-        "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
+        "Token": closed(
+            {
+                "name": text(),
+                "created": MOMENT,
+                "prefix": text(),
+                **bounds,
+                "last_used": nullable(
+                    text(
+                        format="date",
+                        description="The last day, UTC, on which it opened something. Null: none is known; "
+                        "days are kept for 90 days.",
+                    )
+                ),
+            }
+        ),
         "AddedFeedToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
         ),
@@ -249,6 +265,7 @@ def schemas() -> dict[str, Schema]:
         "Summary": closed(
             {
                 "schema": {"const": summary_wire.SCHEMA},
+                "version": text(description="Of the service that answers."),
                 "at": MOMENT,
                 "totals": closed(
                     {
@@ -270,7 +287,33 @@ def schemas() -> dict[str, Schema]:
             }
         ),
         "Whereabouts": _whereabouts(tagged, problem),
+        "Health": _health(),
     }
+
+
+def _health() -> Schema:
+    finding = {"code": text(), "severity": text(enum=[health.ERROR, health.WARNING]), "what": text(), "do": text()}
+    account = {
+        "registry": text(),
+        "region": text(),
+        "scan_type": text(),
+        "events": closed({"push": nullable(MOMENT), "scan": nullable(MOMENT)}),
+        "quota": closed({"started": whole(), "of": whole()}),
+    }
+    return closed(
+        {
+            "schema": {"const": health_wire.SCHEMA},
+            "version": text(),
+            "at": MOMENT,
+            "findings": listed(closed(finding)),
+            "configurations": whole(),
+            "tick_at": nullable(MOMENT),
+            "looked_at": nullable(MOMENT),
+            "subscriptions": closed({"confirmed": nullable(whole()), "pending": nullable(whole())}),
+            "queue": closed({"waiting": nullable(whole()), "dead": nullable(whole())}),
+            "accounts": listed(closed(account), maxItems=health_wire.MOST_ACCOUNTS),
+        }
+    )
 
 
 def _not_images() -> Schema:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from queue import SimpleQueue
 
 from local.settings import SettingError, Settings
@@ -27,6 +28,8 @@ def main() -> int:
         return 2
     print("starting the embedded AWS and the four functions ...", flush=True)
     _forget_own_configuration()
+    # Samples of what the service reads are made for the addresses that it knows.
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "layers" / "shared"))
     # Here, not above: moto takes a second to import, and a wrong setting should say so at once.
     from local.ecr.scanning import ScanRules
     from local.stack import LocalStack

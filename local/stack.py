@@ -213,7 +213,9 @@ class LocalStack:
         for bucket in self.wiring.buckets:
             self.s3.create_bucket(Bucket=bucket)
         for topic in self.wiring.topics:
-            self.client("sns").create_topic(Name=topic)
+            made = self.client("sns").create_topic(Name=topic)["TopicArn"]
+            # Whoever runs it here is told in the log; moto counts nobody, in an attribute of this name.
+            sns_backends[ACCOUNT][REGION].topics[made].subscriptions_confimed = 1
         # A queue that dead letters go to must be there first.
         for name, properties in sorted(self.wiring.queues.items(), key=lambda item: "RedrivePolicy" in item[1]):
             known = ("VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "RedrivePolicy")

@@ -8,7 +8,7 @@ from datetime import datetime
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.keys import parse_findings_key, parse_images_key
 from ecr_rescan.core.scanning.ledger import Ledger
-from simulation.exemptions import LOST_IMAGE
+from simulation.exemptions import LOST_IMAGE, MANY, MOMENT
 from simulation.gate import START
 from simulation.s3 import Stored
 from simulation.scans import Broken
@@ -79,12 +79,19 @@ class Backwards:
         return True
 
     def _is_unheard(self, place: Place, digest: str, now: datetime) -> bool:
-        """Whether the event of one of its tags was lost or late, so that it is known by others alone."""
-        return any(
+        """Whether the event of one of its tags was lost or late, or may come in another batch than others of then."""
+        if any(
             (missed.repository, missed.digest) == (place[1], digest) and now - missed.at < LOST_IMAGE.bound
             for missed in self._world.unheard
             if not missed.is_scan
-        )
+        ):
+            return True
+        lately = [
+            step.at
+            for step in self._world.truth.histories[place].steps[-MANY:]
+            if isinstance(step, Tagged) and now - step.at < MOMENT.bound
+        ]
+        return len(set(lately)) < len(lately)
 
     def _is_among(self, place: Place, digest: str, tags: Mapping[str, str], at: datetime, *, selected: bool) -> bool:
         if not selected:

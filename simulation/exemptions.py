@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ecr_rescan.core.scanning.schedule import ASK_AFTER
 from simulation.gate import START
 from simulation.plan import OWN
-from simulation.truth import Place
-from simulation.world import World
+from simulation.truth import Place, Scanned, Tagged
+from simulation.world import Unheard, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,31 @@ ENHANCED = Exemption(
 )
 ARCHIVED = Exemption("archived", "ECR answers nothing for an archived image", timedelta(hours=1))
 DEPLOYED = Exemption("deployed", "at first everything is new, which takes a few ticks", timedelta(hours=1))
+REFUSED = Exemption(
+    "refused", "what ECR refused for hours rests for 6 hours, and then comes back", timedelta(hours=6, minutes=30)
+)
+HUNG = Exemption(
+    "result of a lost event after hours",
+    "a result that has not come for 6 h is asked for every 6 h",
+    timedelta(hours=6, minutes=10),
+)
+MOMENT = Exemption(
+    "events of one moment",
+    "they may arrive in two batches, between which an image has no tag; what it had is read again a tick later",
+    timedelta(minutes=10),
+)
 DELETED = Exemption(
     "deleted repository", "ECR sends no event: the next call about it, or listing, tells", timedelta(hours=25)
 )
 
 ALL = (
     *(TROUBLE, ASLEEP, DEATH, LOST_RESULT, LOST_IMAGE, LATE, DISTANT, FOREIGN, ENHANCED, ARCHIVED, DEPLOYED, DELETED),
+    *(REFUSED, HUNG, MOMENT),
 )
 
 
+HOUR = timedelta(hours=1)
+MANY = 200
 _HIDING = (ENHANCED.name, ARCHIVED.name)
 
 
@@ -91,7 +109,8 @@ class Exemptions:
         troubles = self._world.troubles
         yield Case(START, START + DEPLOYED.bound, DEPLOYED.name)
         for one in troubles.episodes:
-            yield Case(one.begin, one.end + TROUBLE.bound, TROUBLE.name, one.registry, one.repository)
+            kind = REFUSED if one.kind == "denied" else TROUBLE
+            yield Case(one.begin, one.end + kind.bound, kind.name, one.registry, one.repository)
         for begin, end in troubles.asleep:
             yield Case(begin, end + ASLEEP.bound, ASLEEP.name)
         for begin, end in troubles.enhanced:
@@ -110,12 +129,28 @@ class Exemptions:
                 case = Case(missed.at, missed.arrived, LATE.name, OWN, missed.repository, about)
             elif missed.is_scan:
                 # Images are told of by their scans, too: what the lost event of a push hid, this one hides for longer.
-                end = missed.at + LOST_RESULT.bound
-                case = Case(missed.at, end, LOST_RESULT.name, OWN, missed.repository, missed.digest)
+                kind = HUNG if self._hung(missed) else LOST_RESULT
+                case = Case(missed.at, missed.at + kind.bound, kind.name, OWN, missed.repository, missed.digest)
             else:
                 case = Case(missed.at, missed.at + LOST_IMAGE.bound, LOST_IMAGE.name, OWN, missed.repository)
             self._by_repository.setdefault(missed.repository, []).append(case)
         self._read[1] = len(world.unheard)
+
+    def _hung(self, missed: Unheard) -> bool:
+        """Whether the scan had begun hours ago."""
+        steps = self._world.truth.histories[OWN, missed.repository].steps
+        ended = [one for one in steps if isinstance(one, Scanned) and one.digest == missed.digest]
+        return any(one.at - one.began > ASK_AFTER[-1] and one.at <= missed.at + HOUR for one in ended)
+
+    def _of_moments(self, place: Place, now: datetime) -> Iterator[Case]:
+        """Several tags of a repository that were moved at once, lately."""
+        for at, moved in Counter(
+            step.at
+            for step in reversed(self._world.truth.histories[place].steps[-MANY:])
+            if isinstance(step, Tagged) and now - step.at < HOUR
+        ).items():
+            if moved > 1:
+                yield Case(at, at + MOMENT.bound, MOMENT.name, place[0], place[1])
 
     def until(
         self,
@@ -131,6 +166,7 @@ class Exemptions:
         self._gather()
         limit, names = since + grace, list[str]()
         cases = [*self._drawn, *self._met, *self._by_repository.get(place[1], ()), *self._of(place, digests, since)]
+        cases += self._of_moments(place, now)
         if place[0] != OWN and not is_result:
             cases.append(Case(since, since + DISTANT.bound, DISTANT.name))
         # One case may follow on another, and the whole grace follows on the last.

@@ -48,7 +48,9 @@ class Queue:
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
-        """GetQueueAttributes: how many messages wait."""
+        """GetQueueAttributes: how many messages wait, or were given up."""
+        if not QueueUrl.endswith("/events"):
+            return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.dead))}}
         _raise(self._gate.enter("sqs", "GetQueueAttributes"), "GetQueueAttributes")
         return {"Attributes": {"ApproximateNumberOfMessages": str(self.backlog)}}
 
@@ -111,6 +113,11 @@ class Topic:
 
     gate: Gate
     published: list[Published] = field(default_factory=list)
+    confirmed: int = 1
+
+    def get_topic_attributes(self, **_: object) -> dict[str, Any]:
+        """GetTopicAttributes: who is told."""
+        return {"Attributes": {"SubscriptionsConfirmed": str(self.confirmed), "SubscriptionsPending": "0"}}
 
     def publish(self, *, Message: str, **_: object) -> dict[str, Any]:
         """Publish."""

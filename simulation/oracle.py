@@ -367,6 +367,9 @@ class Oracle:
             found = watch.reader.where(vulnerability, configurations, now)
             for config_id, manifests in exact.items():
                 for manifest, findings in manifests.items():
+                    if now - watch.held[manifest][-1].at < SHOWN:
+                        # What is suppressed is in no feed, so that a result may fit there which is not recorded yet.
+                        continue
                     wanted = {key: severity for key, severity in findings.items() if key[0] == vulnerability}
                     if found.get(config_id, {}).get(manifest, {}) != wanted:
                         what = f"{config_id[-2:]}: {vulnerability} is said to be elsewhere than in the feed"

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
-from ecr_rescan.core.keys import ACCOUNTS, CONFIGS, FINDINGS, HISTORY, IMAGES, NOTICES, findings_key, images_key
+from ecr_rescan.core.keys import (
+    ACCOUNTS,
+    CONFIGS,
+    FINDINGS,
+    HISTORY,
+    IMAGES,
+    NOTICES,
+    SIGNALS,
+    findings_key,
+    images_key,
+)
 from simulation.inline import calls_in_turn
 from simulation.scans import Broken
 from simulation.scene import REGIONS
@@ -51,7 +61,7 @@ class Allowed:
 S3 = (
     Allowed("ListObjectsV2", "", "one listing of each kind in each tick and batch", ticks=1),
     Allowed("GetObject", ACCOUNTS, "the account in each tick and batch, and again to write it back", ticks=2.1),
-    Allowed("PutObject", ACCOUNTS, "starts, scan type, names: when there are some", ticks=0.3),
+    Allowed("PutObject", ACCOUNTS, "starts, scan type, names: when there are some", ticks=0.5),
     Allowed("GetObject", IMAGES, "claims and results of each image", daily=24, images=6),
     Allowed("PutObject", IMAGES, "claims and results of each image", daily=24, images=6),
     Allowed("GetObject", FINDINGS, "results of each image, the day's history", daily=24, images=6),
@@ -59,6 +69,8 @@ S3 = (
     Allowed("GetObject", CONFIGS, "what changed, and each new environment", daily=6),
     Allowed("GetObject", NOTICES, "what changed, and each new environment", daily=24),
     Allowed("PutObject", NOTICES, "baselines and reminders", daily=6),
+    Allowed("GetObject", SIGNALS, "what was told of public lists", daily=4),
+    Allowed("PutObject", SIGNALS, "the same", daily=4),
     Allowed("PutObject", HISTORY, "the day's history", daily=4),
     Allowed("GetObject", "deployment.json", "the address for links", daily=24),
 )

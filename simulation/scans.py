@@ -19,6 +19,8 @@ SLOWEST = timedelta(seconds=80)
 """A scan that ECR takes longer for is judged by its start."""
 RECOVERY = timedelta(hours=1)
 """After trouble has ended, so long may it take until nothing is overdue (the design, targets)."""
+REFUSED = timedelta(hours=6, minutes=30)
+"""What ECR refused for hours rests for 6 hours."""
 GUESSED = timedelta(minutes=45)
 SLOW, SLOW_TICK = timedelta(seconds=30), timedelta(minutes=15)
 """A tick that waited so long for its calls may leave what it claimed to the next one: so long after it began."""
@@ -203,6 +205,11 @@ class _Excuses:
             (begin, end + RECOVERY, registry, repository)
             for begin, end, registry, repository in world.troubles.windows()
         ]
+        self._windows += [
+            (one.begin, one.end + REFUSED, one.registry, one.repository)
+            for one in world.troubles.episodes
+            if one.kind == "denied"
+        ]
         # What a worker that died had claimed is looked at after a quarter of an hour, and started at the next tick.
         self._windows += [(worker.began, worker.began + RECOVERY, "", "") for worker in world.workers if worker.died]
         # Calls that take minutes use up a tick's share of the time: what it claimed is put back for the next tick.
@@ -276,6 +283,7 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
     unsure: dict[tuple[str, str], datetime] = {}
     probed: datetime | None = None
     twice = False
+    in_a_row = 0
     quiet = {worker.number for worker in world.workers if worker.died}
     for sent in world.sent:
         if sent.operation != "StartImageScan":
@@ -283,6 +291,7 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
         figures.starts += 1
         image = (sent.repository, sent.digest)
         if sent.outcome == "ok":
+            in_a_row = 0 if sent.registry == OWN else in_a_row
             if sent.worker in quiet:
                 unsure[image] = sent.at
             continue
@@ -303,7 +312,9 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
             # Two ticks at once may both try; and a refusal of an image that failed before says nothing of the account.
             if probed is not None and sent.at - probed <= timedelta(minutes=2):
                 continue
-            again = probed is not None and sent.at - probed < timedelta(minutes=25)
+            in_a_row += 1
+            # It takes three images in a row to tell a spent quota; two ticks at once may both try.
+            again = probed is not None and sent.at - probed < timedelta(minutes=25) and in_a_row > 4
             if again and twice and not excuses.is_rough(sent.at - timedelta(minutes=10)):
                 broken.append(Broken("no wasted call", "the spent quota was tried again", sent.at, *image))
             twice = again

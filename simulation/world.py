@@ -52,6 +52,7 @@ SETTINGS = StartScanSettings(
     queue_url="https://sqs.example/events",
     topic_arn=f"arn:aws:sns:{OWN_REGION}:{OWN}:changes",
     role_external_id="simulated",
+    dead_letters_url="https://sqs.example/dead",
 )
 
 
@@ -157,8 +158,8 @@ class World:
             documents=documents,
             configurations=ConfigurationStore(documents),
             ecr_clients=EcrClients(self._ecr_client, roles),
-            queue=EventsQueue(self.queue, SETTINGS.queue_url),
-            topic=Topic(self.topic, SETTINGS.topic_arn),
+            queue=EventsQueue(self.queue, SETTINGS.queue_url, SETTINGS.dead_letters_url),
+            topic=Topic(self.topic, SETTINGS.topic_arn, sleep=lambda _: None),
             base_url=lambda: None,
             signals=SignalsKeeper(documents, None, SETTINGS.epss_likely),
             fixes=FixesKeeper(documents, None),

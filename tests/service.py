@@ -27,7 +27,7 @@ from ecr_rescan.core.keys import account_key, findings_key, images_key, notices_
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.runtime import clock as service_clock
-from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime import pacing, wiring
 from ecr_rescan.runtime.scanning import scan_wiring
 from functions.config.app import lambda_handler as config_handler
 from functions.findings.app import lambda_handler as findings_handler
@@ -86,13 +86,17 @@ class Service:
         self.sqs = boto3.client("sqs")
         self.bucket = self.wiring.buckets[0]
         self.s3.create_bucket(Bucket=self.bucket)
-        boto3.client("sns").create_topic(Name=self.wiring.topics[0])
+        topic = boto3.client("sns").create_topic(Name=self.wiring.topics[0])["TopicArn"]
+        # moto counts none, in an attribute of this name.
+        sns_backends[ACCOUNT][REGION].topics[topic].subscriptions_confimed = 1
         for name in self.wiring.queues:
             self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "0"})
         self.queue_url = self.sqs.get_queue_url(QueueName=self.wiring.sources[0].queue.rpartition(":")[2])["QueueUrl"]
         for spec in self.wiring.functions.values():
             os.environ.update(spec.environment)
         os.environ["QUEUE_URL"] = self.queue_url
+        dead = self.wiring.queues[self.queue_url.rpartition("/")[2]]["RedrivePolicy"]["deadLetterTargetArn"]
+        os.environ["DEAD_LETTERS_URL"] = self.sqs.get_queue_url(QueueName=dead.rpartition(":")[2])["QueueUrl"]
         self.restart()
 
     def restart(self) -> None:
@@ -345,7 +349,7 @@ class Service:
 @contextmanager
 def service(*, signals: str = "off", **rules: Any) -> Iterator[Service]:
     """A fresh deployment without images or configurations; ``signals``: where it reads them."""
-    with mock.patch.dict(os.environ), mock_aws():
+    with mock.patch.dict(os.environ), mock_aws(), mock.patch.object(pacing, "sleep"):
         running = Service(ScanRules(**rules), signals=signals)
         with running.fake.installed():
             service_clock.use(running.clock.now)

@@ -34,6 +34,7 @@ API = {
     "/summary/{id}": {"GET"},
     "/vulnerabilities": {"GET"},
     "/vulnerabilities/{id}": {"GET"},
+    "/health": {"GET"},
     "/openapi.json": {"GET"},
     "/findings/{id}": {"GET", "HEAD"},
     "/dashboard": {"GET"},

@@ -22,7 +22,7 @@ from ecr_rescan.core.keys import findings_key, notices_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.scanning.events import ImageDeleted, ImagePushed
-from ecr_rescan.core.scanning.facts import Facts, apply_facts
+from ecr_rescan.core.scanning.facts import Facts, apply_images
 from ecr_rescan.core.scanning.ledger import Ledger, LedgerImage, ManifestRecord
 from tests.builders import AT, REGION, REGISTRY, configuration, digest, document, found, image, result
 from tests.runtime.telling import NEWS_AT, Telling, telling
@@ -85,7 +85,7 @@ def test_events_take_time_by_the_images_plus_the_events(
             made = ledger(20_000)
             told = Facts(began=AT, events=list(events(number)))
             began = time.process_time()
-            apply_facts(made, told, AT)
+            apply_images(made, told, AT)
             least = min(least, time.process_time() - began)
         return least
 
@@ -97,7 +97,7 @@ def test_a_ledger_takes_events_in_time_that_grows_with_it() -> None:
 
     def prepare(images: int) -> Callable[[], object]:
         made, told = ledger(images), Facts(began=AT, events=list(deletions(images // 8)))
-        return lambda: apply_facts(made, told, AT)
+        return lambda: apply_images(made, told, AT)
 
     assert ratio(prepare, 4000) <= LIMIT
 

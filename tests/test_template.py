@@ -26,6 +26,7 @@ SIGNED_ROUTES = {
     "/summary/{id}": "Summary",
     "/vulnerabilities": "Summary",
     "/vulnerabilities/{id}": "Summary",
+    "/health": "Summary",
     "/openapi.json": "Summary",
 }
 TOKEN_ROUTES = {
@@ -36,26 +37,30 @@ TOKEN_ROUTES = {
     "/findings/{id}": "Findings",
 }
 ANY = "x-amazon-apigateway-any-method"
+BUCKET = "arn:${AWS::Partition}:s3:::${B}"
+NAME_OF_BUCKET = {"B": {"Fn::If": ["MakesBucket", {"Ref": "Bucket"}, {"Ref": "ExistingBucket"}]}}
 REPOSITORIES = "arn:${AWS::Partition}:ecr:*:${AWS::AccountId}:repository/*"
 
 
 def keys(*prefixes: str) -> set[str]:
-    return {f"${{Bucket.Arn}}/{prefix}" for prefix in prefixes}
+    return {f"{BUCKET}/{prefix}" for prefix in prefixes}
 
 
 # The column "may touch" of the design's table of functions.
 CONFIG_WRITES = keys("configs/*", "tokens/*", "deployment.json")
 START_SCAN_WRITES = keys("accounts/*", "images/*", "findings/*", "history/*", "notices/*", "signals/*")
+MARKS = keys("used/*")
+CREATED_ONCE = {"Null": {"s3:if-none-match": "false"}}
 MAY_TOUCH = {
     "Config": {
-        "s3:ListBucket": {"Bucket"},
+        "s3:ListBucket": {BUCKET},
         "s3:GetObject": CONFIG_WRITES | keys("accounts/*", "images/*"),
         "s3:PutObject": CONFIG_WRITES,
         "s3:DeleteObject": keys("configs/*", "tokens/*"),
     },
     "StartScan": {
-        "s3:ListBucket": {"Bucket"},
-        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "deployment.json"),
+        "s3:ListBucket": {BUCKET},
+        "s3:GetObject": START_SCAN_WRITES - keys("history/*") | keys("configs/*", "tokens/*", "deployment.json"),
         "s3:PutObject": START_SCAN_WRITES,
         "s3:DeleteObject": START_SCAN_WRITES - keys("history/*", "signals/*"),
         "ecr:DescribeRepositories": {REPOSITORIES},
@@ -69,17 +74,21 @@ MAY_TOUCH = {
         "sqs:SendMessage": {"EventsQueue"},
         "sqs:ReceiveMessage": {"EventsQueue"},
         "sqs:DeleteMessage": {"EventsQueue"},
-        "sqs:GetQueueAttributes": {"EventsQueue"},
+        "sqs:ChangeMessageVisibility": {"EventsQueue"},
+        "sqs:GetQueueAttributes": {"EventsQueue", "DeadLetterQueue"},
         "sns:Publish": {"Topic"},
+        "sns:GetTopicAttributes": {"Topic"},
         "sts:AssumeRole": {"AllowedRoles"},
     },
     "Summary": {
-        "s3:ListBucket": {"Bucket"},
+        "s3:ListBucket": {BUCKET},
         "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "images/*", "findings/*", "history/*", "signals/*"),
+        "s3:PutObject": MARKS,
     },
     "Findings": {
-        "s3:ListBucket": {"Bucket"},
+        "s3:ListBucket": {BUCKET},
         "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
+        "s3:PutObject": MARKS,
     },
 }
 EVERYWHERE = {
@@ -93,8 +102,16 @@ EVERYWHERE = {
 ENVIRONMENT = {
     "Config": EVERYWHERE | {"ALLOWED_ROLES", "AUDIT_COPIES"},
     "StartScan": EVERYWHERE
-    | {"ALLOWED_ROLES", "ROLE_EXTERNAL_ID", "QUEUE_URL", "TOPIC_ARN", "SIGNALS_FROM", "EPSS_LIKELY"},
-    "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS"},
+    | {
+        "ALLOWED_ROLES",
+        "ROLE_EXTERNAL_ID",
+        "QUEUE_URL",
+        "TOPIC_ARN",
+        "DEAD_LETTERS_URL",
+        "SIGNALS_FROM",
+        "EPSS_LIKELY",
+    },
+    "Summary": EVERYWHERE | {"SLA_DAYS", "UNRATED_AS", "SCANNING"},
     "Findings": EVERYWHERE,
 }
 
@@ -113,9 +130,14 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
 
 
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
 def named(value: Any) -> str:
     """Return the resource that a Ref or Fn::GetAtt names, the text of an Fn::Sub, or a plain text."""
     match value:
+        case {"Fn::Sub": [str(name), names]} if names == NAME_OF_BUCKET:
+            return name
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]} | {"Fn::Sub": str(name)} | str(name):
             return name
     raise AssertionError(f"unexpected value {value!r}")
@@ -127,6 +149,7 @@ def listed(value: Any) -> list[Any]:
 
 def statements(role: dict[str, Any], *conditions: str) -> list[dict[str, Any]]:
     """Return a role's statements where these conditions hold."""
+    assert set(role) == {"AssumeRolePolicyDocument", "Policies", "Path", "PermissionsBoundary"}
     every = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
     taken = [
         each["Fn::If"][1 if each["Fn::If"][0] in conditions else 2] if "Fn::If" in each else each for each in every
@@ -140,7 +163,7 @@ def test_there_are_exactly_four_functions(resources: dict[str, Any]) -> None:
     assert set(functions) == {f"{name}Function" for name in FUNCTIONS}
     for function in functions.values():
         assert function["Runtime"] == "python3.13"
-        assert function["Architectures"] == ["arm64"]
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
         assert function["Handler"] == "app.lambda_handler"
         assert len(function["Layers"]) == 1
 
@@ -191,9 +214,14 @@ def test_no_route_uses_the_caller_s_credentials(resources: dict[str, Any]) -> No
     assert "credentials" not in json.dumps(resources["Api"]["Properties"]["Body"])
 
 
-def test_every_method_is_throttled_and_those_open_to_the_world_apart(resources: dict[str, Any]) -> None:
+def test_every_method_is_throttled_and_those_open_to_the_world_apart() -> None:
     """Anybody can call the token routes: what junk can cost is bounded, and takes nothing from signed requests."""
-    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    template = translate()
+    (stage,) = of_type(template["Resources"], "AWS::ApiGateway::Stage").values()
+    parameters = template["Parameters"]
+    for setting in stage["MethodSettings"]:
+        for name, value in setting.items():
+            setting[name] = parameters[value["Ref"]]["Default"] if isinstance(value, dict) else value
     limits = {(unescaped(each["ResourcePath"]), each["HttpMethod"]): each for each in stage["MethodSettings"]}
     assert set(limits) == {("/*", "*")} | {(path, method) for path in TOKEN_ROUTES for method in ("GET", "HEAD")}
     signed = limits.pop(("/*", "*"))
@@ -245,9 +273,12 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
     """Single actions on the narrowest resources, and no policy that is managed elsewhere."""
     role = resources[f"{name}Role"]["Properties"]
     assert named(resources[f"{name}Function"]["Properties"]["Role"]) == f"{name}Role"
-    assert set(role) == {"AssumeRolePolicyDocument", "Policies"}
+    assert role["Path"] == {"Ref": "RolePath"}
+    assert role["PermissionsBoundary"] == {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, NOTHING]}
     granted: dict[str, set[str]] = {}
-    for statement in statements(role, "HasAllowedRoles"):
+    for statement in map(dict, statements(role, "HasAllowedRoles")):
+        if is_marking(statement):
+            assert statement.pop("Condition") == CREATED_ONCE
         assert set(statement) == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
@@ -257,6 +288,20 @@ def test_a_function_may_do_what_the_design_says_and_no_more(resources: dict[str,
     assert not any("*" in action for action in granted)
 
 
+def is_marking(statement: dict[str, Any]) -> bool:
+    """Whether it lets a function that faces the internet note that a token was used."""
+    return set(map(named, listed(statement["Resource"]))) == MARKS
+
+
+def test_what_faces_the_internet_can_change_nothing(resources: dict[str, Any]) -> None:
+    """All that it can write are marks that a token was used, each once; the condition keeps it from replacing any."""
+    reading = {"s3:GetObject", "s3:ListBucket", "logs:CreateLogStream", "logs:PutLogEvents"}
+    for name in ("Summary", "Findings"):
+        granted = statements(resources[f"{name}Role"]["Properties"])
+        (writing,) = [each for each in granted if not set(listed(each["Action"])) <= reading]
+        assert (is_marking(writing), writing["Action"], writing["Condition"]) == (True, "s3:PutObject", CREATED_ONCE)
+
+
 def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[str, Any]) -> None:
     """With AllowedRoles empty, StartScan has no sts:AssumeRole at all."""
     granted = {
@@ -264,6 +309,53 @@ def test_roles_are_assumed_only_where_a_parameter_allows_some(resources: dict[st
     }
     assert "ecr:StartImageScan" in granted
     assert "sts:AssumeRole" not in granted
+
+
+def test_the_organisation_s_role_is_assumed_in_its_accounts_alone(resources: dict[str, Any]) -> None:
+    """A role of that name in any account: the organisation's id is what keeps strangers' accounts out."""
+    role = resources["StartScanRole"]["Properties"]
+    (more,) = [each for each in statements(role, "HasOrganization") if each not in statements(role)]
+    assert more == {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Resource": {"Fn::Sub": "arn:${AWS::Partition}:iam::*:role/${OrganizationRole}"},
+        "Condition": {"StringEquals": {"aws:ResourceOrgID": {"Ref": "OrganizationId"}}},
+    }
+
+
+def test_events_come_from_the_organisation_s_forwarding_role_alone(resources: dict[str, Any]) -> None:
+    """The bus is the account's default one: what may put events on it could wake others' rules, too."""
+    policy = resources["FromOrganization"]
+    assert policy["Condition"] == "HasOrganization"
+    statement = policy["Properties"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}},
+        "ArnLike": {"aws:PrincipalArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::*:role/${OrganizationRole}-events"}},
+    }
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_keys_are_used_only_where_parameters_name_them(resources: dict[str, Any], name: str) -> None:
+    """All four write something, if only marks: so all make data keys."""
+    role = resources[f"{name}Role"]["Properties"]
+    both = ["kms:Decrypt", "kms:GenerateDataKey"]
+    wanted = [("BucketKeyArn", both)]
+    if name == "StartScan":
+        wanted += [("QueueKeyArn", both), ("TopicKeyArn", both)]
+    more = [
+        each
+        for each in statements(role, "HasBucketKey", "HasQueueKey", "HasTopicKey", "HasLogsKey")
+        if each not in statements(role)
+    ]
+    assert [(named(each["Resource"]), each["Action"]) for each in more] == wanted
+
+
+def test_a_paused_service_has_no_ticks_and_misses_none(resources: dict[str, Any]) -> None:
+    """Whoever pauses scanning wants no alarm about it; all others go on."""
+    assert resources["StartScanFunctionTick"]["Properties"]["State"] == {"Fn::If": ["Scans", "ENABLED", "DISABLED"]}
+    missing = resources["TickMissingAlarm"]["Properties"]["TreatMissingData"]
+    assert missing == {"Fn::If": ["Scans", "breaching", "notBreaching"]}
 
 
 def test_copies_of_signals_are_read_only_where_a_parameter_names_their_prefix(resources: dict[str, Any]) -> None:
@@ -297,7 +389,7 @@ def test_copies_of_the_trail_can_be_created_and_nothing_else(resources: dict[str
     role = resources["ConfigRole"]["Properties"]
     (more,) = [each for each in statements(role, "CopiesAudit") if each not in statements(role)]
     assert (more["Effect"], more["Action"], named(more["Resource"])) == ("Allow", "s3:PutObject", *keys("audit/*"))
-    assert more["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert more["Condition"] == CREATED_ONCE
     for name in FUNCTIONS:
         granted = statements(resources[f"{name}Role"]["Properties"], "CopiesAudit")
         assert [each for each in granted if "audit" in json.dumps(each)] == ([more] if name == "Config" else [])
@@ -385,11 +477,12 @@ def test_the_queue_feeds_start_scan_in_large_batches_to_few_workers(resources: d
 def test_a_message_is_tried_eight_times_and_then_kept_for_people(resources: dict[str, Any]) -> None:
     """A message is invisible for six timeouts, then goes to a queue whose alarm rings."""
     queue, dead = (resources[name]["Properties"] for name in ("EventsQueue", "DeadLetterQueue"))
-    assert queue["VisibilityTimeout"] >= 6 * resources["StartScanFunction"]["Properties"]["Timeout"]
+    assert queue["VisibilityTimeout"] == 6 * resources["StartScanFunction"]["Properties"]["Timeout"] + 60
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 8
     assert named(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetterQueue"
-    assert queue["SqsManagedSseEnabled"] is True
-    assert dead["SqsManagedSseEnabled"] is True
+    for each in (queue, dead):
+        assert each["SqsManagedSseEnabled"] == {"Fn::If": ["HasQueueKey", NOTHING, True]}
+        assert each["KmsMasterKeyId"] == {"Fn::If": ["HasQueueKey", {"Ref": "QueueKeyArn"}, NOTHING]}
     alarm = resources["DeadLettersAlarm"]["Properties"]
     assert [named(each["Value"]) for each in alarm["Dimensions"]] == ["DeadLetterQueue"]
 
@@ -418,9 +511,9 @@ def test_a_queue_takes_tls_only(resources: dict[str, Any], queue: str) -> None:
 
 
 def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resources: dict[str, Any]) -> None:
-    """All state is in one bucket: deleting the stack must not delete it."""
+    """All state is in one bucket: deleting the stack must not delete it, but a failed first deployment leaves none."""
     bucket = resources["Bucket"]
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
     assert "BucketEncryption" in bucket["Properties"]
@@ -434,8 +527,9 @@ def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")}
     written = {prefix.partition("}/")[2].removesuffix("*") for prefix in CONFIG_WRITES | START_SCAN_WRITES}
-    assert expiring == written | {"audit/"}
-    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == {"history/"}, "no record ends by itself"
+    assert expiring == written | {"audit/", "used/"}
+    ending = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
+    assert ending == {"history/", "used/"}, "no record ends by itself"
     (remains,) = [rule for rule in rules if "Prefix" not in rule]
     assert remains["ExpiredObjectDeleteMarker"] is True
     assert "AbortIncompleteMultipartUpload" in remains
@@ -443,7 +537,8 @@ def test_every_prefix_s_old_versions_expire(resources: dict[str, Any]) -> None:
 
 def test_the_topic_can_be_reached_by_alarms(resources: dict[str, Any]) -> None:
     """CloudWatch can't publish to a topic under the AWS-managed SNS key, and says nothing about it."""
-    assert "KmsMasterKeyId" not in resources["Topic"]["Properties"]
+    key = resources["Topic"]["Properties"]["KmsMasterKeyId"]
+    assert key == {"Fn::If": ["HasTopicKey", {"Ref": "TopicKeyArn"}, NOTHING]}
 
 
 def test_every_function_logs_to_a_group_that_forgets(resources: dict[str, Any]) -> None:

@@ -243,7 +243,8 @@ def _warnings(configuration: ScanConfiguration) -> list[str]:
 
 
 def _list_tokens(key: str) -> Response[str]:
-    return json_response(HTTPStatus.OK, [kept.to_wire() for kept in wiring.token_sets().get(key).tokens])
+    tokens, used = wiring.token_sets().get(key).tokens, wiring.token_sets().last_used(key)
+    return json_response(HTTPStatus.OK, [kept.to_wire(used.get(kept.fingerprint)) for kept in tokens])
 
 
 def _add_token(key: str, collection: str, url_name: str, path: str) -> Response[str]:

@@ -33,6 +33,7 @@ from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import dashboard
 from ecr_rescan.runtime.serving.gate import GateService
+from ecr_rescan.runtime.serving.health import HealthService
 from ecr_rescan.runtime.serving.summaries import SummaryService
 from ecr_rescan.runtime.serving.vulnerabilities import VulnerabilityService
 
@@ -121,6 +122,16 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
     headers = _link(_next(f"/vulnerabilities/{quote(wanted)}", last, limit=str(limit), fixable=_asked("fixable")))
     told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
+
+
+@app.get("/health")
+def show_health() -> Response[str]:
+    """What is wrong with this deployment, and what to do."""
+    service = HealthService(
+        wiring.configurations(), wiring.documents(), _service(), is_paused=wiring.summary_settings().is_paused
+    )
+    body = json.dumps(service.examine(at=clock.now()), separators=(",", ":"))
+    return Response(HTTPStatus.OK, JSON, body, headers={"Cache-Control": "no-store"})
 
 
 @app.get("/gate")

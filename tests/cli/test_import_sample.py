@@ -115,5 +115,5 @@ def test_the_command_says_what_it_does(s3: Any, capsys: pytest.CaptureFixture[st
     put(s3, "notes.txt", b"x")
     assert main(["old", "new"]) == 1
     assert "left out     'notes.txt'" in capsys.readouterr().out
-    assert main(["nowhere", "new"]) == 2
+    assert main(["nowhere", "new"]) == 1
     assert "NoSuchBucket" in capsys.readouterr().err

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import tables
+from cli.main import main
 from local.stack import LocalStack
 from tests.cli.conftest import cycle, push
 from tests.cli.terminal import against, done, rows, run
@@ -172,7 +174,40 @@ def test_completion_is_a_script(shell: str) -> None:
 def test_wrong_usage_is_told_in_a_line(arguments: tuple[str, ...], code: int, told: str) -> None:
     """And is 3."""
     ran = run(*arguments)
-    assert (ran.code, told in ran.err) == (code, True), ran
+    assert (ran.code, told in ran.err, ran.err.count("\n")) == (code, True, 1), ran
+
+
+@pytest.mark.parametrize("arguments", [("rebuild",), ("rebuild", "--aply"), ("import-sample",)])
+def test_nothing_but_the_gate_ends_with_its_no(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """What these two are given goes past the parser of all the others."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n"), f"See ecr-rescan {arguments[0]} --help" in said) == (3, 1, True)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_narrow_terminal_cuts_no_cell_and_says_what_is_left_out(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An id that is cut can't be looked for, and a place that is missing without a word is taken for none."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    row = ("INFORMATIONAL", "CVE-2026-1234567", "libsystemd0", "team-a/a, team-b/b", 12, "2026-11-30", "0.99 %")
+    names = ("severity", "vulnerability", "package", "where", "images", "since", "score")
+    tables.show(names, [row], empty="", foldable=("where",))
+    said = capsys.readouterr()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", said.out)
+    assert all(len(line) <= columns for line in text.splitlines())
+    assert "…" not in text
+    left_out = said.err.partition(": ")[2].strip(".\n").split(", ")
+    shown = [name for name in names if name not in left_out]
+    assert text.split("\n")[0].split() == shown
+    assert all(part in text for name in shown for part in str(row[names.index(name)]).split())
+    assert shown[:2] == ["severity", "vulnerability"]
+    assert ("where" in shown) == (columns == 80)
 
 
 def test_the_readme_s_commands_are_the_command_s(stack: LocalStack) -> None:
@@ -183,3 +218,11 @@ def test_the_readme_s_commands_are_the_command_s(stack: LocalStack) -> None:
     assert {"add", "findings", "ignore", "gate"} <= named
     for name in named - {"rebuild", "import-sample"}:
         assert run(name, "--help").code == 0, name
+
+
+def test_whoever_pastes_the_readme_s_walkthrough_adds_one_configuration() -> None:
+    """With two, `ignore` and `remove` would have to be told which; the same by curl is a comment."""
+    walkthrough = Path("README.md").read_text().partition("## Try it here")[2].partition("\n## ")[0]
+    commands = [line.partition(" # ")[0].rstrip() for line in walkthrough.splitlines()]
+    added = [one for one in commands if re.match(r"(?:ecr-rescan add|curl .*/configs)\b", one)]
+    assert added == ["ecr-rescan add 'team-a/*' --newest 5"]

@@ -22,15 +22,17 @@ from botocore.config import Config
 from moto import mock_aws
 from moto.ecr.responses import ECRResponse
 from moto.iam.access_control import IAMRequestBase
+from moto.sns.models import sns_backends
 from moto.sns.responses import SNSResponse
 
 from ecr_rescan.runtime import clock as service_clock
+from ecr_rescan.runtime import pacing
 from functions.config.app import lambda_handler as config_handler
 from functions.findings.app import lambda_handler as findings_handler
 from functions.start_scan.app import lambda_handler as start_scan_handler
 from functions.summary.app import lambda_handler as summary_handler
 from local.ecr.scanning import ScanRules
-from local.template import REGION
+from local.template import ACCOUNT, REGION
 from local.translate import translate
 from tests.rest import Reply
 from tests.service import Service
@@ -55,7 +57,7 @@ def deployable(*without: str) -> dict[str, Any]:
     return document | {"Resources": left}
 
 
-def deploy(document: dict[str, Any], **parameters: str) -> dict[str, str]:
+def deploy(document: dict[str, Any], name: str = STACK, **parameters: str) -> dict[str, str]:
     """Create the stack; its physical resource ids by logical id."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
@@ -70,13 +72,13 @@ def deploy(document: dict[str, Any], **parameters: str) -> dict[str, str]:
         # moto tells of each resource that it doesn't make.
         warnings.simplefilter("ignore", UserWarning)
         cloudformation.create_stack(
-            StackName=STACK,
+            StackName=name,
             TemplateBody=json.dumps(document),
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         )
-    assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
-    made = cloudformation.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+    assert cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+    made = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made if each.get("LogicalResourceId")}
 
 
@@ -135,6 +137,8 @@ class Deployed(Service):
         self.ecr, self.s3, self.sqs = (self.client(service) for service in ("ecr", "s3", "sqs"))
         self.iam = self.client("iam")
         self.queue_url = self.made["EventsQueue"]
+        # moto counts none, in an attribute of this name.
+        sns_backends[ACCOUNT][REGION].topics[self.made["Topic"]].subscriptions_confimed = 1
 
     def client(self, service: str, role: str = "") -> Any:
         """A client under a function's role; the administrator's without one."""
@@ -269,7 +273,8 @@ def _topic(response: Any) -> str:
 @contextmanager
 def deployed(**parameters: str) -> Iterator[Deployed]:
     """A fresh deployment with IAM enforced."""
-    with mock.patch.dict(os.environ), mock_aws(config={"lambda": {"use_docker": False}}):
+    unpaced = mock.patch.object(pacing, "sleep")
+    with mock.patch.dict(os.environ), mock_aws(config={"lambda": {"use_docker": False}}), unpaced:
         os.environ["AWS_DEFAULT_REGION"] = REGION
         # Nothing here asks the internet.
         running = Deployed(ScanRules(scan_seconds=60), **({"SignalsFrom": "off"} | parameters))

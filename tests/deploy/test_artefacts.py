@@ -66,11 +66,20 @@ def test_a_function_s_makefile_copies_all_that_it_is(folder: Path) -> None:
     assert set(copied.split()) == here
 
 
-def test_the_layer_s_makefile_takes_wheels_only_but_for_feedgen() -> None:
-    """Everything else that had to be built would be built for the wrong machine."""
-    text = (LAYER / "Makefile").read_text(encoding="utf-8")
-    assert "--only-binary=:all: --no-binary=feedgen" in text
-    assert "--require-hashes" in text
+def test_the_layer_s_build_fetches_nothing_without_its_hash(tmp_path: Path) -> None:
+    """Wheels only but for feedgen, and what builds that comes by hash as well, not as pip finds it."""
+    command = ["make", "-n", "build-SharedLayer", f"ARTIFACTS_DIR={tmp_path}"]
+    planned = subprocess.run(command, cwd=LAYER, capture_output=True, text=True, check=True).stdout
+    steps = planned.replace("\\\n", " ").splitlines()
+    builder, packages = [line for line in steps if " pip install " in line]
+    assert all(
+        {"--require-hashes", "--no-deps", "--only-binary=:all:"} <= set(line.split()) for line in (builder, packages)
+    )
+    assert {"--no-build-isolation", "--use-pep517", "--no-binary=feedgen"} <= set(packages.split())
+    target = re.findall(r'--target "(.+?)"', builder)[0]
+    assert packages.startswith(f'PYTHONPATH="{target}" ')
+    assert "--requirement build.txt" in builder
+    assert re.search(r"^setuptools==\S+ \\\n    --hash=sha256:", (LAYER / "build.txt").read_text("utf-8"), re.MULTILINE)
 
 
 def test_the_layer_has_nothing_that_every_cold_start_would_pay_for() -> None:

@@ -136,7 +136,22 @@ def use_start_scan(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
     cloud.drain()
     cloud.advance(minutes=5)
     cloud.tick()
+    something_that_fails(cloud)
     return []
+
+
+def something_that_fails(cloud: Deployed) -> None:
+    """A message for which there is no time; it is to come again soon."""
+    place = {"registry": ACCOUNT, "region": REGION, "repository": "team/app", "digest": f"sha256:{'0' * 64}"}
+    record = {
+        "messageId": "m",
+        "receiptHandle": "r",
+        "body": json.dumps({"ask": place}),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    cloud.seconds_left, before = 1.0, cloud.seconds_left
+    cloud.deliver([record])
+    cloud.seconds_left = before
 
 
 def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
@@ -290,10 +305,12 @@ def documented_policies(other: str, ours: str) -> tuple[str, str]:
 
 REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("Findings", "s3", "put_object", {"Key": "findings/x"}),
+    ("Findings", "s3", "delete_object", {"Key": "used/x"}),
     ("Findings", "s3", "get_object", {"Key": "images/x"}),
     ("Findings", "ecr", "start_image_scan", {}),
     ("Findings", "sns", "publish", {}),
     ("Summary", "s3", "put_object", {"Key": "configs/x"}),
+    ("Summary", "s3", "get_object", {"Key": "used/x"}),
     ("Summary", "s3", "get_object", {"Key": "notices/x"}),
     ("Summary", "ecr", "describe_images", {}),
     ("Config", "s3", "put_object", {"Key": "images/x"}),
@@ -301,7 +318,8 @@ REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("Config", "s3", "delete_object", {"Key": "deployment.json"}),
     ("Config", "ecr", "describe_images", {}),
     ("StartScan", "s3", "put_object", {"Key": "configs/x"}),
-    ("StartScan", "s3", "get_object", {"Key": "tokens/x"}),
+    ("StartScan", "s3", "put_object", {"Key": "tokens/x"}),
+    ("StartScan", "s3", "get_object", {"Key": "audit/x"}),
     ("StartScan", "s3", "delete_object", {"Key": "history/x"}),
     ("StartScan", "ecr", "batch_delete_image", {}),
     ("StartScan", "ecr", "put_image", {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from ecr_rescan.core.keys import account_key, findings_key
 from ecr_rescan.core.scanning.account import ASK_FOR, REPOSITORIES
 from ecr_rescan.core.scanning.plan import LISTING_FOR
+from ecr_rescan.runtime.scanning import scan_wiring
 from local.ecr.notices import Arrival
 from local.faults import Fault
 from local.samples.images import image, multi_platform
@@ -179,8 +181,12 @@ def problems(aws: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("effect", ["refuse", "error"])
-def test_a_refused_listing_is_a_problem_until_one_works(aws: Service, effect: str) -> None:
+def test_a_refused_listing_is_a_problem_until_one_works(
+    aws: Service, effect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the record, the summary, the log, the metric that the alarm watches; and nothing "matches nothing"."""
+    unhurried = replace(scan_wiring.environment(), sleep=lambda seconds: None)
+    monkeypatch.setattr(scan_wiring, "environment", lambda: unhurried)
     aws.push("team/app", "1")
     aws.faults.add(Fault("ecr", "DescribeRepositories", effect))
     aws.add("team/*")

@@ -114,7 +114,7 @@ def token_of(url: str) -> str:
 
 
 def opens(key: str, token: str) -> bool:
-    return wiring.token_sets().get(key).verify(Presented(token, NOW, ""))
+    return wiring.token_sets().get(key).opened_by(Presented(token, NOW, "")) is not None
 
 
 def stored_keys(s3: Any) -> set[str]:
@@ -529,7 +529,9 @@ class TokenRoutes:
 
     def names(self) -> list[str]:
         reply = call("GET", self.base, parameters=self.parameters or None)
-        assert all(set(entry) == {"name", "created", "prefix", "expires", "addresses"} for entry in reply.json())
+        assert all(
+            set(entry) == {"name", "created", "prefix", "expires", "addresses", "last_used"} for entry in reply.json()
+        )
         return [entry["name"] for entry in reply.json()]
 
     def revoke(self, name: str) -> Reply:

@@ -121,6 +121,8 @@ def test_a_known_feed_is_304_by_four_s3_calls(stack: Stack, repository: str | li
     stack.store(recorded())
     etag = stack.call().headers["ETag"]
     wiring.reset()
+    assert stack.call(If_None_Match=etag).status == 304
+    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1, "PutObject": 1}, "that the token was used, once a day"
     for known in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
         answer = stack.call(If_None_Match=known)
         assert (answer.status, answer.body) == (304, "")
@@ -171,7 +173,7 @@ def test_a_date_that_was_given_is_304_without_reading(stack: Stack, method: str)
     date = stack.call().headers["Last-Modified"]
     wiring.reset()
     assert stack.call(method=method, If_Modified_Since=date).status == 304
-    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1, "PutObject": 1}
     later = {"If_Modified_Since": "Fri, 01 Jan 2100 00:00:00 GMT"}
     assert stack.call(method=method, **later).status == 304
     assert stack.calls == {"GetObject": 4, "ListObjectsV2": 1}
@@ -208,7 +210,7 @@ def test_documents_are_kept_between_invocations(stack: Stack) -> None:
     for name in ("a", "b", "c"):
         stack.store(recorded(f"team/{name}"))
     first = stack.call()
-    assert stack.calls == {"GetObject": 6, "ListObjectsV2": 1}
+    assert stack.calls == {"GetObject": 6, "ListObjectsV2": 1, "PutObject": 1}
     assert stack.call().body == first.body
     assert stack.calls == {"GetObject": 3, "ListObjectsV2": 1}
     stack.store(recorded("team/b", "CVE-2026-1", "CVE-2026-9"))

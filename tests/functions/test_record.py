@@ -11,6 +11,7 @@ from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.errors import StoreError
 from ecr_rescan.core.keys import findings_key, images_key
+from local.faults import Fault
 from local.template import ACCOUNT, REGION
 from tests.service import Service, basic, service
 
@@ -256,4 +257,25 @@ def test_a_worker_that_read_the_configurations_before_an_edit_drops_nothing(
     aws.advance(minutes=2)
     in_the_middle(monkeypatch, "findings", widen, after=False)
     aws.tick()
+    assert feed_has(aws, wide, "CVE-2")
+
+
+def test_what_could_not_be_read_when_it_entered_a_selection_is_read_later(
+    aws: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.push("team/app", "prod-1")
+    aws.add("team/app", tags=["prod-*"])
+    aws.cycle(2)
+    scanned_elsewhere(aws, "sha-2", "CVE-2")
+    aws.push("team/app", "third")
+    wide = aws.add("team/app")
+    aws.cycle(3)
+    aws.config("DELETE", "/configs/{id}", parameters={"id": wide["id"]})
+    aws.cycle()
+    wide = aws.add("team/app")
+    aws.faults.add(Fault("ecr", "DescribeImageScanFindings", "error"))
+    aws.tick()
+    aws.faults.clear()
+    assert not feed_has(aws, wide, "CVE-2")
+    aws.cycle(6)
     assert feed_has(aws, wide, "CVE-2")

@@ -113,6 +113,7 @@ def test_a_denied_account_is_asked_a_few_times_for_all_its_images(
 ) -> None:
     # One call after the other: how many are on their way at once when it is noticed, is chance.
     monkeypatch.setattr(turns, "_CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(turns, "_REPOSITORIES_AT_ONCE", 1)
     for number in range(5):
         for tag in range(5):
             aws.push(f"team/app-{number}", str(tag))

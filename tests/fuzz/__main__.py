@@ -21,7 +21,8 @@ from local.functions import FunctionError
 from local.samples.images import image
 from local.stack import LocalStack
 
-MAX_EXAMPLES = "40"
+# For each operation and way of making data; and where chance begins.
+EXAMPLES, SEED = os.environ.get("EXAMPLES", "40"), os.environ.get("SEED", "1")
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 CONTROL = "control/app"
 CONTROL_ID = "0b2b3c4d-0000-4000-8000-00000000c0c0"
@@ -51,8 +52,8 @@ def main(program: str) -> int:
             f"{stack.url}/openapi.json",
             "--header",
             f"Authorization: {basic(token)}",
-            f"--max-examples={MAX_EXAMPLES}",
-            "--seed=1",
+            f"--max-examples={EXAMPLES}",
+            f"--seed={SEED}",
             "--suppress-health-check=all",
             "--generation-database=none",
             # With two threads Hypothesis parses sources in both at once, for which Python 3.11 raises a SystemError now

@@ -95,7 +95,7 @@ class Telling:
         self.gate.calls.clear()
         self.gate.open()
         self.documents = DocumentStore(self.gate.client(self.s3), bucket, sleep=lambda seconds: None)
-        self.topic = Topic(self.gate.client(self), ARN)
+        self.topic = Topic(self.gate.client(self), ARN, sleep=lambda seconds: None)
 
     def publish(self, *, Message: str, **_: Any) -> None:
         """SNS's: the message as a machine reads it."""

@@ -10,7 +10,11 @@ from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.runtime.settings import load_settings, load_start_scan_settings, load_summary_settings
 
 COMMON = {"AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012", "BUCKET_NAME": "records"}
-START_SCAN = COMMON | {"QUEUE_URL": "https://sqs/q", "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t"}
+START_SCAN = COMMON | {
+    "QUEUE_URL": "https://sqs/q",
+    "DEAD_LETTERS_URL": "https://sqs/d",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t",
+}
 ROLE = "arn:aws:iam::210987654321:role/scans"
 
 
@@ -50,12 +54,12 @@ def test_a_missing_variable_is_named(variable: str) -> None:
         ("PUBLIC_URL", "https://scans.example.com/?x=1"),
         ("ALLOWED_ROLES", "scans"),
         ("ALLOWED_ROLES", "*"),
-        ("ALLOWED_ROLES", "arn:aws:iam::*:role/scans"),
+        ("ALLOWED_ROLES", "arn:aws:iam::21098765432*:role/scans"),
         ("ALLOWED_ROLES", "arn:aws:iam::210987654321:*"),
     ],
 )
 def test_a_malformed_variable_is_named(variable: str, value: str) -> None:
-    """A wildcard may only end the name of a role."""
+    """A wildcard may end the name of a role, or stand for the account; nothing else."""
     with pytest.raises(SettingsError) as caught:
         load_settings(COMMON | {variable: value})
     assert caught.value.variable == variable

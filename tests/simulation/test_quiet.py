@@ -75,7 +75,7 @@ def test_what_the_template_does_not_grant_is_denied() -> None:
     assert list(bucket.get_paginator("list_objects_v2").paginate(Bucket="b", Prefix="images/"))
     for call in (
         lambda: bucket.put_object(Bucket="b", Key="configs/a", Body=b""),
-        lambda: bucket.get_object(Bucket="b", Key="tokens/a"),
+        lambda: bucket.get_object(Bucket="b", Key="audit/a"),
         lambda: bucket.delete_object(Bucket="b", Key="configs/a"),
     ):
         with pytest.raises(ClientError) as denied:

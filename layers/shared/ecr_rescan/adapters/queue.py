@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,10 +17,11 @@ MESSAGES_PER_BATCH = 10
 class EventsQueue:
     """The queue that events and the service's own asks come through."""
 
-    def __init__(self, client: Any, url: str) -> None:
-        """Wrap a boto3 SQS client and the queue's URL."""
+    def __init__(self, client: Any, url: str, dead_letters_url: str = "") -> None:
+        """Wrap a boto3 SQS client, the queue's URL, and that of the queue for dead letters."""
         self._client = client
         self._url = url
+        self._dead_letters_url = dead_letters_url
 
     def ask(self, asks: Iterable[ResultAsked]) -> list[ResultAsked]:
         """Ask for results; the asks that SQS did not take are returned, in their order.
@@ -46,17 +47,35 @@ class EventsQueue:
         Raises:
             MessageError: SQS could not be asked.
         """
+        return self._waiting(self._url)
+
+    def dead_letters(self) -> int:
+        """About how many messages were given up; raises as ``backlog`` does."""
+        return self._waiting(self._dead_letters_url)
+
+    def retry(self, receipts: Sequence[tuple[str, int]]) -> None:
+        """Show failed messages again, after so many seconds each, and not after the queue's own time.
+
+        Raises:
+            MessageError: a whole batch could not be changed: those messages come when the queue's own time is over.
+        """
+        for start in range(0, len(receipts), MESSAGES_PER_BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                for number, (receipt, seconds) in enumerate(receipts[start : start + MESSAGES_PER_BATCH])
+            ]
+            self._call("change_message_visibility_batch", Entries=entries)
+
+    def _waiting(self, url: str) -> int:
         name = "ApproximateNumberOfMessages"
-        return int(self._call("get_queue_attributes", AttributeNames=[name])["Attributes"][name])
+        return int(self._call("get_queue_attributes", url, AttributeNames=[name])["Attributes"][name])
 
-    def _call(self, operation: str, **parameters: Any) -> Any:
+    def _call(self, operation: str, url: str | None = None, **parameters: Any) -> Any:
+        url = url or self._url
+        name = url.rpartition("/")[2]
         try:
-            return getattr(self._client, operation)(QueueUrl=self._url, **parameters)
+            return getattr(self._client, operation)(QueueUrl=url, **parameters)
         except ClientError as error:
-            raise MessageError(self._name, error.response["Error"].get("Code", "")) from error
+            raise MessageError(name, error.response["Error"].get("Code", "")) from error
         except BotoCoreError as error:
-            raise MessageError(self._name, type(error).__name__) from error
-
-    @property
-    def _name(self) -> str:
-        return self._url.rpartition("/")[2]
+            raise MessageError(name, type(error).__name__) from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.core.errors import ConflictError
-from ecr_rescan.core.tokens import TokenRequest, TokenSet
+from ecr_rescan.core.keys import parse_used_key, used_key, uses_prefix
+from ecr_rescan.core.tokens import NamedToken, TokenRequest, TokenSet
 
 LARGEST_BYTES = 64 * 1024
 """Ten tokens take some three thousand."""
@@ -28,6 +29,24 @@ class TokenSetStore:
         """
         stored = self._documents.get(key, largest=LARGEST_BYTES)
         return _read(key, stored.body if stored else None)
+
+    def note_use(self, key: str, token: NamedToken, day: date) -> None:
+        """Note that a token was used on a day; it may be noted already.
+
+        Raises:
+            StoreError: S3 failed or refused.
+        """
+        with suppress(ConflictError):
+            self._documents.put(used_key(key, token.fingerprint, day), b"{}", if_none_match=True)
+
+    def last_used(self, key: str) -> dict[str, date]:
+        """Fingerprint of a token → the last day on which it was used, as far back as that is kept.
+
+        Raises:
+            StoreError: S3 failed.
+        """
+        uses = sorted(use for item in self._documents.list(uses_prefix(key)) if (use := parse_used_key(item.key)))
+        return dict(uses)
 
     def etag(self, key: str) -> str | None:
         """The ETag of the set, even if it can't be read; None where there is none."""

@@ -14,9 +14,13 @@ FINDINGS = "findings/"
 HISTORY = "history/"
 NOTICES = "notices/"
 SIGNALS = "signals/"
+USED = "used/"
 
 SWEEP = f"{ACCOUNTS}sweep.json"
 """What nobody asks for any more, since when."""
+
+HEALTH = f"{ACCOUNTS}health.json"
+"""What StartScan notes of itself."""
 
 DASHBOARD_TOKENS = f"{TOKENS}dashboard.json"
 GATE_TOKENS = f"{TOKENS}gate.json"
@@ -49,6 +53,25 @@ def parse_config_key(key: str) -> str | None:
 def tokens_key(configuration_id: str) -> str:
     """``tokens/{id}.json``."""
     return f"{TOKENS}{configuration_id}{_SUFFIX}"
+
+
+def uses_prefix(tokens: str) -> str:
+    """``used/{id}/``: where it is noted on which days the tokens of a set, by its key, were used."""
+    return f"{USED}{tokens.removeprefix(TOKENS).removesuffix(_SUFFIX)}/"
+
+
+def used_key(tokens: str, fingerprint: str, day: date) -> str:
+    """``used/{id}/{fingerprint}/{date}``: a token was used on a day, which is all that there is to say."""
+    return f"{uses_prefix(tokens)}{fingerprint}/{day.isoformat()}"
+
+
+def parse_used_key(key: str) -> tuple[str, date] | None:
+    """The fingerprint and the day of a use; None for a foreign object."""
+    _, _, fingerprint, day = parts if len(parts := key.split("/")) == 4 else ("",) * 4
+    try:
+        return (fingerprint, date.fromisoformat(day)) if key.startswith(USED) and fingerprint else None
+    except ValueError:
+        return None
 
 
 def notices_key(configuration_id: str) -> str:

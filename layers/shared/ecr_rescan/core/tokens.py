@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ecr_rescan.core.checks import Checks
@@ -39,10 +39,17 @@ MOST_TOKENS = 10
 MOST_ADDRESSES = 20
 DEFAULT_NAME = "default"
 
+REMIND = timedelta(days=14)
+"""How long before a token ends it is told."""
+
+MISSED = timedelta(days=6)
+"""How much later that is still told. What was told must be remembered for as long: ``Notices`` does so for a week."""
+
 # A fixed beginning lets secret scanners find a leaked token; the kept part of it tells a person which one it is.
 _TOKEN = re.compile(r"ecrr_([A-Za-z0-9_-]{43})([0-9A-Za-z]{6})?", re.ASCII)
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEPT = 12
+_FINGERPRINT = 16
 
 TOKEN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 TOKEN_NAME_RULE = "1 to 32 lower-case letters, digits and hyphens, the first not a hyphen"
@@ -113,14 +120,20 @@ class NamedToken:
             return False
         return not self.addresses or _is_within(address, self.addresses)
 
-    def to_wire(self) -> dict[str, object]:
-        """What people are shown of it."""
+    @property
+    def fingerprint(self) -> str:
+        """Tells it from others, those of the same name before and after it included; it is no secret."""
+        return self.sha256[:_FINGERPRINT]
+
+    def to_wire(self, last_used: date | None) -> dict[str, object]:
+        """What people are shown of it; ``last_used``: the day, UTC, None where none is known."""
         return {
             "name": self.name,
             "created": to_text(self.created),
             "prefix": self.prefix,
             "expires": self.expires and self.expires.isoformat(),
             "addresses": list(self.addresses),
+            "last_used": last_used and last_used.isoformat(),
         }
 
 
@@ -173,6 +186,19 @@ class TokenSet:
 
     tokens: tuple[NamedToken, ...] = ()
 
+    def ending(self, today: date) -> tuple[NamedToken, ...]:
+        """Those to remind of: fourteen days before they end, or within the week after that, where that was missed.
+
+        Whoever made one with less to go knows.
+        """
+        return tuple(
+            token
+            for token in self.tokens
+            if token.expires is not None
+            and REMIND - MISSED <= token.expires - today <= REMIND
+            and token.expires - token.created.astimezone(UTC).date() > REMIND
+        )
+
     def add(
         self,
         name: str,
@@ -213,12 +239,12 @@ class TokenSet:
             raise NotFoundError(f"token {name[:32]}")
         return TokenSet(left)
 
-    def verify(self, presented: Presented) -> bool:
-        """Whether it is one of them, and opens now and from there; takes the same time whichever it is."""
+    def opened_by(self, presented: Presented) -> NamedToken | None:
+        """Which of them it is, if that opens now and from there; takes the same time whichever it is."""
         offered = _hash(presented.text)
         matching = [hmac.compare_digest(offered.encode(), kept.sha256.encode()) for kept in self.tokens]
         found = [kept for kept, matches in zip(self.tokens, matching, strict=True) if matches]
-        return any(kept.opens(presented.at, presented.address) for kept in found)
+        return next((kept for kept in found if kept.opens(presented.at, presented.address)), None)
 
     @classmethod
     def from_document(cls, body: bytes, *, key: str) -> TokenSet:

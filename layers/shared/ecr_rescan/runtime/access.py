@@ -11,7 +11,7 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
 from ecr_rescan.core import keys
 from ecr_rescan.core.errors import NotFoundError, UnauthorizedError
-from ecr_rescan.core.tokens import Presented, presented_token
+from ecr_rescan.core.tokens import Presented, TokenSet, presented_token
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.api import HttpError, source_address
 from ecr_rescan.runtime.refusals import WINDOW
@@ -35,6 +35,14 @@ def offered_token(event: APIGatewayProxyEvent) -> Presented | None:
     return presented_token(query.get("token"), event.headers.get("Authorization"), at=clock.now(), address=address)
 
 
+def opens(key: str, tokens: TokenSet, presented: Presented) -> bool:
+    """Whether a token is one of a set, by its key, and opens; that it was used is noted then."""
+    token = tokens.opened_by(presented)
+    if token is not None:
+        wiring.uses().note(key, token, presented.at)
+    return token is not None
+
+
 class Access:
     """Checks tokens against those of the dashboard and of configurations."""
 
@@ -52,7 +60,8 @@ class Access:
             UnauthorizedError: it is none of them.
             StoreError, DocumentError: they can't be read.
         """
-        if token is None or not self._token_sets.get(keys.DASHBOARD_TOKENS).verify(token):
+        key = keys.DASHBOARD_TOKENS
+        if token is None or not opens(key, self._token_sets.get(key), token):
             raise UnauthorizedError(_REFUSED)
 
     def to_gate(self, token: Presented | None) -> None:
@@ -62,7 +71,8 @@ class Access:
             UnauthorizedError: it is none of them.
             StoreError, DocumentError: they can't be read.
         """
-        if token is None or not self._token_sets.get(keys.GATE_TOKENS).verify(token):
+        key = keys.GATE_TOKENS
+        if token is None or not opens(key, self._token_sets.get(key), token):
             raise UnauthorizedError(_GATE_REFUSED)
 
     def to_one(self, configuration_id: str, token: Presented | None) -> bool:
@@ -76,13 +86,14 @@ class Access:
         if token is None:
             raise UnauthorizedError(_REFUSED)
         with ThreadPoolExecutor(2) as pool:
-            own = pool.submit(self._token_sets.get, keys.tokens_key(configuration_id))
+            key = keys.tokens_key(configuration_id)
+            own = pool.submit(self._token_sets.get, key)
             dashboard = pool.submit(self._token_sets.get, keys.DASHBOARD_TOKENS)
             there = self._configurations.etag(configuration_id) is not None
         if not there:
             raise NotFoundError(f"configuration {configuration_id}")
-        if dashboard.result().verify(token):
+        if opens(keys.DASHBOARD_TOKENS, dashboard.result(), token):
             return True
-        if not own.result().verify(token):
+        if not opens(key, own.result(), token):
             raise UnauthorizedError(_REFUSED)
         return False

@@ -41,10 +41,20 @@ def _written(_: DocumentStore) -> set[str]:
     return set()
 
 
+@lru_cache(maxsize=1)
+def _uncounted(_: DocumentStore) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
+    """The documents, by registry and Region, that were read and had nothing to count: not again until they change."""
+    return {}
+
+
 def _write(documents: DocumentStore, registry: str, region: str, now: datetime) -> bool:
     """Whether the day's counts are there now: before any result there is nothing to count."""
     counted = {}
-    listed = [item.key for item in documents.list(f"{keys.FINDINGS}{registry}/{region}/")]
+    found = list(documents.list(f"{keys.FINDINGS}{registry}/{region}/"))
+    seen = frozenset((item.key, item.etag) for item in found)
+    if _uncounted(documents).get((registry, region)) == seen:
+        return False
+    listed = [item.key for item in found]
     for start in range(0, len(listed), _READ_AT_ONCE):
         # A few at a time: all of a large registry would not fit into memory.
         for stored in documents.get_many(listed[start : start + _READ_AT_ONCE]):
@@ -62,6 +72,7 @@ def _write(documents: DocumentStore, registry: str, region: str, now: datetime) 
             if counts is not None:
                 counted[document.repository] = counts
     if not counted:
+        _uncounted(documents)[registry, region] = seen
         return False
     snapshot = Snapshot(registry, region, now.date(), whole_seconds(now), counted)
     # Where another tick was first, its counts are as good.

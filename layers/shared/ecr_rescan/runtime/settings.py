@@ -16,7 +16,7 @@ _URL = re.compile(r"https?://[^\s?#/]+(/[^\s?#]*)?", re.ASCII)
 _SIGNALS_PREFIX = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([A-Za-z0-9!_.*'()/-]*)", re.ASCII)
 # Of a run on one machine; the template's parameter takes none.
 _SIGNALS_HERE = re.compile(r"http://127\.0\.0\.1:\d{1,5}", re.ASCII)
-_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::{REGISTRY.pattern}:role/[A-Za-z0-9+=,.@_/-]*\*?")
+_ROLES = re.compile(rf"arn:aws[a-z-]*:iam::({REGISTRY.pattern}|\*):role/[A-Za-z0-9+=,.@_/-]*\*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Settings:
     Attributes:
         account_id: the account of the deployment, 12 digits.
         public_url: the base URL that people use, without a slash at its end; None where requests tell it.
-        allowed_roles: ARNs of roles that configurations may name; one that ends in ``*`` allows all that begin so.
+        allowed_roles: ARNs of roles that configurations may name; one that ends in ``*`` allows all that begin so, one
+            with ``*`` for its account that role in every account (of the organisation; IAM sees to that).
     """
 
     region: str
@@ -37,9 +38,12 @@ class Settings:
 
     def allows_role(self, role_arn: str) -> bool:
         """Whether a configuration may name that role."""
+        partition, _, rest = role_arn.partition(":iam::")
+        in_any_account = f"{partition}:iam::*:{rest.partition(':')[2]}"
         return any(
-            role_arn.startswith(allowed[:-1]) if allowed.endswith("*") else role_arn == allowed
+            asked.startswith(allowed[:-1]) if allowed.endswith("*") else asked == allowed
             for allowed in self.allowed_roles
+            for asked in (role_arn, in_any_account)
         )
 
 
@@ -49,9 +53,11 @@ class SummarySettings(Settings):
 
     Attributes:
         days_allowed: within how many days an open finding is to be mended.
+        is_paused: whether the deployer wants no ticks.
     """
 
     days_allowed: DaysAllowed
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class StartScanSettings(Settings):
     """What StartScan is told besides.
 
     Attributes:
+        dead_letters_url: of the queue for messages that were given up.
         role_external_id: sent along when a role is assumed; None where none is asked for.
         signals: where public signals come from; None for nowhere.
         epss_likely: the EPSS score, 0 to 1, from which a vulnerability is likely to be exploited.
@@ -87,6 +94,7 @@ class StartScanSettings(Settings):
     queue_url: str
     topic_arn: str
     role_external_id: str | None
+    dead_letters_url: str = ""
     signals: SignalsOrigin | None = None
     epss_likely: float = 0.1
 
@@ -112,6 +120,7 @@ def load_summary_settings(environment: Mapping[str, str] = os.environ) -> Summar
         public_url=common.public_url,
         allowed_roles=common.allowed_roles,
         days_allowed=_days_allowed(environment),
+        is_paused=environment.get("SCANNING", "").strip() == "paused",
     )
 
 
@@ -142,6 +151,7 @@ def load_start_scan_settings(environment: Mapping[str, str] = os.environ) -> Sta
         allowed_roles=common.allowed_roles,
         queue_url=_required(environment, "QUEUE_URL"),
         topic_arn=_required(environment, "TOPIC_ARN"),
+        dead_letters_url=_required(environment, "DEAD_LETTERS_URL"),
         role_external_id=environment.get("ROLE_EXTERNAL_ID", "").strip() or None,
         signals=_signals(environment),
         epss_likely=_epss_likely(environment),

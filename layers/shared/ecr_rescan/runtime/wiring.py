@@ -20,6 +20,7 @@ from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.deployment import DeploymentStore
 from ecr_rescan.adapters.documents import DocumentStore
 from ecr_rescan.adapters.token_sets import TokenSetStore
+from ecr_rescan.core.version import VERSION
 from ecr_rescan.runtime.refusals import Refusals
 from ecr_rescan.runtime.settings import (
     ConfigSettings,
@@ -29,9 +30,10 @@ from ecr_rescan.runtime.settings import (
     load_settings,
     load_summary_settings,
 )
+from ecr_rescan.runtime.uses import Uses
 
 # Whoever reads CloudTrail learns who called. botocore's own text takes a tenth of every call to be put together.
-USER_AGENT = f"ecr-rescan Botocore/{botocore.__version__}"
+USER_AGENT = f"ecr-rescan/{VERSION} Botocore/{botocore.__version__}"
 
 _PATIENT = Config(
     connect_timeout=2,
@@ -105,6 +107,7 @@ def reset() -> None:
         token_sets,
         deployment,
         refusals,
+        uses,
     ):
         factory.cache_clear()
 
@@ -132,6 +135,12 @@ def _instant(value: Any) -> datetime:
 def refusals() -> Refusals:
     """Who was refused a token of late."""
     return Refusals()
+
+
+@cache
+def uses() -> Uses:
+    """Which uses of tokens were noted."""
+    return Uses(token_sets())
 
 
 @cache

@@ -30,10 +30,10 @@ from ecr_rescan.core.changes.image_list import (
     wanted_images,
 )
 from ecr_rescan.core.changes.masks import bits, mask_of
+from ecr_rescan.core.changes.newsworthy import baseline, displacing, had_findings, rises, shown
 from ecr_rescan.core.changes.texts import update_texts
 from ecr_rescan.core.changes.view import View, view
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.releases import release_of
 from ecr_rescan.core.scan_result import ScanResult, ScanType
 from ecr_rescan.core.severity import Severity
@@ -89,7 +89,11 @@ class _Merge:
         self.configurations = configurations
         self.now = now
         self.views_before = self._views()
-        self.known_to = {c.id for c in configurations if self.views_before[c.id].effective or self._had_findings(c)}
+        self.known_to = {
+            configuration.id
+            for configuration in configurations
+            if self.views_before[configuration.id].effective or had_findings(document, configuration)
+        }
         # Findings that changed, with the opening as it was before: the open one, or one that was closed and continues.
         self.touched: dict[FindingKey, Opening | None] = {}
         self.fresh: dict[int, ScanResult] = {}
@@ -102,7 +106,10 @@ class _Merge:
         if self.update.images is not None:
             list_images(self.document, self.update.images, self.now)
         self.views_listed = self._views()
-        self.displacing = {configuration.id: self._displacing(configuration) for configuration in self.configurations}
+        self.displacing = {
+            configuration.id: displacing(self.document, configuration, self.views_listed[configuration.id])
+            for configuration in self.configurations
+        }
         self._take_results()
         self._merge_findings()
         self.views_after = self._views()
@@ -123,22 +130,6 @@ class _Merge:
 
     def _views(self) -> dict[str, View]:
         return {configuration.id: view(configuration, self.document) for configuration in self.configurations}
-
-    def _displacing(self, configuration: ScanConfiguration) -> set[str]:
-        """The images that took a tag over, and not only a place under ``newest``, and have no results yet."""
-        unscanned = self.views_listed[configuration.id].stand_ins
-        took = {digest: self.document.images[digest].took for digest in unscanned}
-        return {digest for digest, tags in took.items() if any(matches(tag, configuration.tags) for tag in tags)}
-
-    def _had_findings(self, configuration: ScanConfiguration) -> bool:
-        """Whether the configuration saw findings here before, though nothing is left of what it saw."""
-        return any(
-            opening.closed is not None
-            and opening.closed.at >= configuration.selected_since
-            and _told_under(opening.closed, configuration)
-            for finding in self.document.findings.values()
-            for opening in finding.openings
-        )
 
     def _lacking(self) -> frozenset[str]:
         selected = 0
@@ -302,42 +293,26 @@ class _Merge:
                 if opening is None or not opening.mask & loud:
                     continue
                 was = self.touched.get(key) if key in self.touched else opening
-                shown = _shown(configuration, was, before) if was else None
+                seen = shown(configuration, was, before) if was else None
                 severity = opening.severity(loud)
-                if shown is None:
+                if seen is None:
                     opening.news[configuration.id] = News(self.now, opening.severity(after.effective))
                     changes.opened.setdefault(configuration.id, []).append(key)
-                elif self._rises(configuration, opening.news.get(configuration.id), shown, severity):
-                    self._raise(configuration.id, opening, shown, severity)
+                elif rises(configuration, opening.news.get(configuration.id), seen, severity):
+                    self._raise(configuration.id, opening, seen, severity)
                     changes.raised.setdefault(configuration.id, []).append(key)
         return changes
-
-    def _rises(self, configuration: ScanConfiguration, told: News | None, shown: Severity, severity: Severity) -> bool:
-        known = [shown, *([told.severity, *(to for _, to in told.raised)] if told else [])]
-        highest = max(known, key=lambda known_severity: known_severity.rank)
-        if not severity.rated or severity.rank <= highest.rank:
-            return False
-        return highest.rated or severity.reaches(configuration.notify)
 
     def _raise(self, config_id: str, opening: Opening, peak: Severity, severity: Severity) -> None:
         news = opening.news.get(config_id) or News(None, peak)
         opening.news[config_id] = News(news.wave, news.severity, (*news.raised, (self.now, severity)))
 
     def _quiet(self, configuration: ScanConfiguration, before: View, after: View) -> int:
-        """The manifests whose findings are recorded without alerting anybody: the baseline."""
+        """The manifests whose findings are recorded without alerting anybody."""
         if configuration.id not in self.known_to:
             return after.effective
-        quiet = self.other_scan_type
-        since = max(self.document.since, configuration.selected_since)
-        holders = {
-            tag: digest for digest, tags in before.images.items() for tag in tags if matches(tag, configuration.tags)
-        }
-        for digest, tags in after.images.items():
-            image = self.document.images[digest]
-            took_over = any(holders.get(tag, digest) != digest for tag in tags)
-            if image.appeared_at <= since and not took_over and digest not in self.displacing[configuration.id]:
-                quiet |= image.manifests & ~before.effective
-        return quiet
+        displaced_by = self.displacing[configuration.id]
+        return self.other_scan_type | baseline(self.document, configuration, before, after, displaced_by)
 
     def _prune(self) -> None:
         for key, finding in list(self.document.findings.items()):
@@ -406,14 +381,3 @@ def _is_old(result: ScanResult, recorded: datetime | None) -> bool:
     if result.scan_type is ScanType.ENHANCED:
         return result.completed_at < recorded
     return result.completed_at <= recorded
-
-
-def _told_under(closing: Closing, configuration: ScanConfiguration) -> bool:
-    return any(matches(tag, configuration.tags) for tag in closing.tags)
-
-
-def _shown(configuration: ScanConfiguration, opening: Opening, before: View) -> Severity | None:
-    """The highest severity that a configuration was shown in an opening; None where it did not see it."""
-    if opening.closed is not None:
-        return opening.closed.severity if _told_under(opening.closed, configuration) else None
-    return opening.peak(before.effective) if opening.mask & before.effective else None

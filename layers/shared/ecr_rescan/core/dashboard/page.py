@@ -13,6 +13,7 @@ from ecr_rescan.core.html import Html, raw, tag
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.summary.where import Whereabouts
+from ecr_rescan.core.version import VERSION
 
 _ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' fill='#0b5cad'/>"
@@ -119,9 +120,8 @@ def _footer(page: Page) -> Html:
         for name, after in zip(_names_of_parts(len(beginnings)), beginnings, strict=True)
     ]
     spaced = [part for link in links for part in (" ", link)]
-    return tag(
-        "footer", tag("p", "All images as CSV:", spaced, ". Counted from what is recorded: this page calls nobody.")
-    )
+    counted = f". Counted from what is recorded: this page calls nobody. ecr-rescan {VERSION}."
+    return tag("footer", tag("p", "All images as CSV:", spaced, counted))
 
 
 def _names_of_parts(number: int) -> list[str]:

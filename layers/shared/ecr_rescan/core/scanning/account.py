@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,7 +70,8 @@ class Account:
     ``starts``: the beginning of ten minutes → scans started in them. ``paused_until``: ECR said that the account's
     daily quota is spent; kept until a start is accepted again. ``unexplained``: the last images, ``IN_A_ROW`` at most,
     whose refusals their own results don't explain, with no start accepted since. ``events_at``: about when an event
-    last told that an image arrived. ``resume_at``: the repository at which the last tick ran out of time. ``problem``:
+    last told that an image arrived, ``scans_at`` that a scan ended. ``pushed_at``: the newest push that a listing of a
+    known repository showed. ``resume_at``: the repository at which the last tick ran out of time. ``problem``:
     why the account can't be read now. ``problems``: why roles can't be used for it, by role ("": the service's own
     permissions). ``rests``: what is left alone for a while, by what it is.
     """
@@ -86,6 +87,8 @@ class Account:
     paused_until: datetime | None = None
     unexplained: tuple[str, ...] = ()
     events_at: datetime | None = None
+    scans_at: datetime | None = None
+    pushed_at: datetime | None = None
     resume_at: str = ""
     problem: str = ""
     problems: dict[str, str] = field(default_factory=dict)
@@ -135,6 +138,12 @@ class Account:
         used = sum(count for begin, count in self.starts.items() if now - begin < _COUNTED)
         return max(0, DAILY_QUOTA - QUOTA_MARGIN - used)
 
+    def note_pushes(self, pushed: Iterable[datetime], since: datetime) -> None:
+        """Note what a listing shows of a repository; what was there before it was known shows nothing."""
+        newest = max((at for at in pushed if at > since), default=None)
+        if newest is not None and (self.pushed_at is None or newest > self.pushed_at):
+            self.pushed_at = newest
+
     def hears_events(self, now: datetime) -> bool:
         """Whether this registry's and Region's events of new images are seen to arrive; those of scans show nothing."""
         return self.events_at is not None and now - self.events_at < EVENTS_FOR
@@ -154,6 +163,8 @@ class Account:
             "paused_until": to_text_or_none(self.paused_until),
             "unexplained": self.unexplained,
             "events_at": to_text_or_none(self.events_at),
+            "scans_at": to_text_or_none(self.scans_at),
+            "pushed_at": to_text_or_none(self.pushed_at),
             "resume_at": self.resume_at,
             "problem": self.problem,
             "problems": self.problems,
@@ -188,6 +199,8 @@ class Account:
             paused_until=from_text_or_none(wire["paused_until"]),
             unexplained=tuple(wire.get("unexplained", ())),
             events_at=from_text_or_none(wire["events_at"]),
+            scans_at=from_text_or_none(wire.get("scans_at")),
+            pushed_at=from_text_or_none(wire.get("pushed_at")),
             resume_at=wire["resume_at"],
             problem=wire["problem"],
             problems=wire.get("problems", {}),

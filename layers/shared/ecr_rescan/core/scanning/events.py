@@ -147,6 +147,24 @@ def tells_of_arrivals(messages: Iterable[Message]) -> bool:
     return any(isinstance(message, ImagePushed) for message in messages)
 
 
+def tells_of_scans(messages: Iterable[Message]) -> bool:
+    """Whether these show that it is heard of when the registry's scans end."""
+    return any(isinstance(message, ScanCompleted) for message in messages)
+
+
+_FIRST_RETRY_SECONDS = 60
+_LAST_RETRY_SECONDS = 1500
+
+
+def retry_after(received: int) -> int:
+    """In how many seconds a message that failed comes again, by how often it was received.
+
+    A minute at first, twice as long each time, at most what the queue itself would wait: the eight tries that it has
+    before it is given up outlast an hour of trouble.
+    """
+    return int(min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2 ** min(received - 1, 10)))
+
+
 def is_schedule(event: object) -> bool:
     """Whether a function was woken by the schedule, and not by a batch of messages."""
     return isinstance(event, Mapping) and event.get("detail-type") == "Scheduled Event"

@@ -149,7 +149,7 @@ def mark_unrecorded(ledger: Ledger, digests: Iterable[str], facts: Facts) -> Non
 
     Such are of images that nobody selected when the result came. What the facts tell of is known.
     """
-    told = {answer.digest for answer in facts.answers}
+    told = {answer.digest for answer in facts.answers if not is_unavailable(answer)}
     for digest in digests:
         record = ledger.manifests.get(digest)
         if (
@@ -159,6 +159,11 @@ def mark_unrecorded(ledger: Ledger, digests: Iterable[str], facts: Facts) -> Non
             and record.state in _HAS_RESULT
         ):
             record.looked_up = False
+
+
+def is_unavailable(answer: ScanResult | NoResult) -> bool:
+    """Whether ECR could not be asked: the answer tells nothing."""
+    return isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE
 
 
 def unconfirmed(ledger: Ledger) -> dict[str, str]:

@@ -21,6 +21,8 @@ _WORDS = {
 _UNRESOLVED = "with unknown platforms"
 _LEFT_OUT = "left out by the registry's filters"
 _QUOTA = "waiting for the account's quota"
+_MAY_WAIT = frozenset({ScanState.NEVER_SCANNED, ScanState.UNAVAILABLE})
+"""States in which the reason may name the account's quota: nothing was scanned, and whether a start was refused."""
 
 
 def lacking_images(ledger: Ledger, selected: Iterable[str]) -> Iterator[tuple[str, ManifestRecord | None]]:
@@ -47,6 +49,8 @@ def _reason(record: ManifestRecord | None, paused: bool) -> str:
         return _UNRESOLVED
     if record.state is ScanState.NEVER_SCANNED and record.reason == LEFT_OUT:
         return _LEFT_OUT
-    if record.state is ScanState.NEVER_SCANNED and (paused or NoResultReason.LIMIT_EXCEEDED in record.reason):
+    if record.state is ScanState.NEVER_SCANNED and paused:
+        return _QUOTA
+    if record.state in _MAY_WAIT and record.reason.startswith(NoResultReason.LIMIT_EXCEEDED):
         return _QUOTA
     return _WORDS[record.state]

@@ -158,6 +158,8 @@ def _order(record: ManifestRecord, now: datetime) -> tuple[bool, float]:
 
 
 def _next(record: ManifestRecord, scan_type: ScanType, now: datetime) -> datetime:
+    if not record.looked_up:
+        return record.retry_at or now
     if is_pending(record) and record.claimed_at is not None:
         if record.retry_at is not None:
             return record.retry_at

@@ -228,7 +228,7 @@ def take_no_result(
         record.retry_at = None
     elif answer.reason is NoResultReason.LIMIT_EXCEEDED:
         # The account's quota was spent when ECR was to scan it: it has had no scan, and no 24 hours to wait.
-        record.claimed_at, record.reason = None, answer.detail or answer.reason.value
+        record.claimed_at, record.reason = None, with_reason(answer.reason, answer.detail)
         record.retry_at = now + QUOTA_REST
         record.state = ScanState.COMPLETE if record.completed_at else ScanState.NEVER_SCANNED
     elif answer.reason is NoResultReason.UNAVAILABLE:
@@ -240,6 +240,11 @@ def take_no_result(
         if was_hidden and last_basic is not None and record.state is ScanState.FAILED:
             # Under enhanced scanning nothing is started, so it failed before that.
             record.basic_at, record.retry_at = last_basic, last_basic + COOL_DOWNS[0] + MARGIN
+
+
+def with_reason(reason: NoResultReason, detail: str) -> str:
+    """ECR's description after its word for the reason, as code tells reasons apart by."""
+    return f"{reason}: {detail}" if detail else reason.value
 
 
 def _could_not_ask(record: ManifestRecord, detail: str, now: datetime, *, refused: bool) -> None:

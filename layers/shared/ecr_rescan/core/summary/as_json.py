@@ -20,6 +20,7 @@ from ecr_rescan.core.summary.summary import (
     Summary,
 )
 from ecr_rescan.core.times import to_text
+from ecr_rescan.core.version import VERSION
 
 SCHEMA = 1
 
@@ -31,6 +32,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
     totals = summary.totals
     return {
         "schema": SCHEMA,
+        "version": VERSION,
         "at": to_text(summary.at),
         "totals": {
             "configurations": totals.configurations,

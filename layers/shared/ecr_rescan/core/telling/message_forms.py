@@ -24,6 +24,9 @@ SCHEMA = 1
 
 MACHINE_BYTES = 140_000
 MAIL_BYTES = 70_000
+DEPLOYMENT = "deployment"
+"""In the place of a configuration's id, where a message is about none."""
+
 CHAT_CHARACTERS = 8_000
 """Amazon Q Developer in chat applications, custom notifications: the longest description."""
 
@@ -82,10 +85,14 @@ class Notice:
     items: Sequence[Item] = field(default_factory=tuple)
 
 
-def forms(configuration: ScanConfiguration, notice: Notice, base_url: str | None) -> Message:
-    """Put a notice into every form. All of it, with its attributes, is within SNS's 256 KB."""
-    message_id = str(uuid.uuid5(_NAMESPACE, "\x1f".join((configuration.id, notice.type, *notice.identity))))
-    where = f"{base_url}/summary/{configuration.id}" if base_url else None
+def forms(configuration: ScanConfiguration | None, notice: Notice, base_url: str | None) -> Message:
+    """Put a notice into every form. All of it, with its attributes, is within SNS's 256 KB.
+
+    ``configuration``: None where it is about the whole deployment, as its dashboard is.
+    """
+    about = configuration.id if configuration else DEPLOYMENT
+    message_id = str(uuid.uuid5(_NAMESPACE, "\x1f".join((about, notice.type, *notice.identity))))
+    where = f"{base_url}/summary" + (f"/{about}" if configuration else "") if base_url else None
     return Message(
         subject=notice.subject,
         forms={
@@ -95,8 +102,8 @@ def forms(configuration: ScanConfiguration, notice: Notice, base_url: str | None
             "sms": cut(plain(notice.subject, 500), _SMS_CHARACTERS),
         },
         attributes={
-            "configuration": configuration.id,
-            "owner": clean(configuration.owner or "", 256),
+            "configuration": about,
+            "owner": clean((configuration and configuration.owner) or "", 256),
             "severity": notice.severity.value if notice.severity else "NONE",
             "changes": list(notice.changes),
             "repositories": _named(notice.repositories),
@@ -124,7 +131,7 @@ def code_link(link: str) -> str:
     return quote(link, safe=":/?#=%&;,+")
 
 
-def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+def _machine(configuration: ScanConfiguration | None, notice: Notice, message_id: str, where: str | None) -> str:
     wire: dict[str, object] = {
         "schema": SCHEMA,
         "id": message_id,
@@ -136,7 +143,9 @@ def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, 
             "owner": configuration.owner and clean(configuration.owner, 256),
             "registry": configuration.registry,
             "region": configuration.region,
-        },
+        }
+        if configuration
+        else None,
         "summary_url": where,
         "severity": notice.severity,
         "changes": list(notice.changes),
@@ -150,9 +159,10 @@ def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, 
     return _dumped({**wire, **named, "more": len(notice.items) - len(listed)})
 
 
-def _mail(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+def _mail(configuration: ScanConfiguration | None, notice: Notice, message_id: str, where: str | None) -> str:
     intro = "\n".join(map(without_links, notice.sentences))
-    ending = f"Everything: {where or f'configuration {configuration.id}'}\nMessage {message_id}"
+    about = f"configuration {configuration.id}" if configuration else "the summary"
+    ending = f"Everything: {where or about}\nMessage {message_id}"
     room = MAIL_BYTES - _wire_size(intro) - _wire_size(ending) - 100
     listed = _fitting(notice.items, lambda item: item.mail(), lambda text: _wire_size(text) + 4, room)
     left_out = len(notice.items) - len(listed)
@@ -160,7 +170,7 @@ def _mail(configuration: ScanConfiguration, notice: Notice, message_id: str, whe
     return "\n\n".join(blocks)
 
 
-def _chat(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+def _chat(configuration: ScanConfiguration | None, notice: Notice, message_id: str, where: str | None) -> str:
     """Amazon Q Developer in chat applications, custom notifications, event schema 1.0."""
     intro = "\n".join(code(sentence, _SENTENCE_CHARACTERS) for sentence in notice.sentences)
     room = CHAT_CHARACTERS - len(intro) - 30
@@ -174,17 +184,19 @@ def _chat(configuration: ScanConfiguration, notice: Notice, message_id: str, whe
     }
     if where:
         content["nextSteps"] = [f"Everything: {where}"]
+    about = configuration.id if configuration else DEPLOYMENT
+    related = [f"{configuration.registry}/{configuration.region}"] if configuration else []
     notification = {
         "version": "1.0",
         "source": "custom",
         "id": message_id,
         "content": content,
         "metadata": {
-            "threadId": configuration.id,
+            "threadId": about,
             "summary": _title(notice.subject),
             "eventType": f"ecr-rescan {notice.type}",
-            "relatedResources": [f"{configuration.registry}/{configuration.region}"],
-            "additionalContext": {"configuration": configuration.id, "message": message_id},
+            "relatedResources": related,
+            "additionalContext": {"configuration": about, "message": message_id},
         },
     }
     return _dumped(notification)

@@ -28,7 +28,7 @@ from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.telling.message import Known, baseline_message
 from ecr_rescan.core.times import to_text, whole_seconds
 from ecr_rescan.runtime.observability import logger
-from ecr_rescan.runtime.scanning.named_documents import each_document
+from ecr_rescan.runtime.scanning.named_documents import each_document, each_ledger
 from ecr_rescan.runtime.scanning.notice_board import NoticeBoard
 from ecr_rescan.runtime.scanning.place import Place
 from ecr_rescan.runtime.scanning.troubles import Troubles
@@ -40,7 +40,11 @@ _MORE = "More is selected than before; what is there already is no news, and fro
 
 @dataclass(slots=True)
 class _Baseline:
-    """A baseline, or late first results, to be announced now: of which repositories, and what is open by finding."""
+    """A baseline, or late first results, to be announced now: of which repositories, and what is open by finding.
+
+    ``with_result`` and ``without``: how many of the images selected there have a result, and why the others have none;
+    ``lacking``: what to remember of those.
+    """
 
     configuration: ScanConfiguration
     notices: Notices
@@ -50,6 +54,9 @@ class _Baseline:
     is_late: bool = False
     open: dict[FindingKey, Severity] = field(default_factory=dict)
     in_sight_before: set[FindingKey] = field(default_factory=set)
+    with_result: int = 0
+    without: Counter[str] = field(default_factory=Counter)
+    lacking: dict[str, Lacking] = field(default_factory=dict)
 
 
 class Baselines:
@@ -193,24 +200,46 @@ class Baselines:
         return known
 
     def _counted(self, ready: Sequence[_Baseline], now: datetime, troubles: Troubles) -> list[_Baseline]:
-        """Read each findings document once, for all; those of which all documents could be read."""
+        """Read each findings document and each ledger once, for all; those of which all could be read."""
         of: dict[Place, list[_Baseline]] = {}
         for one in ready:
             for place in one.places:
                 of.setdefault(place, []).append(one)
         failed: set[str] = set()
-        for place, document in each_document(self._documents, of):
+
+        def fail(place: Place, error: StoreError) -> None:
             for one in of[place]:
-                if not isinstance(document, StoreError):
-                    _count(one, document, now)
-                elif one.configuration.id not in failed:
+                if one.configuration.id not in failed:
                     failed.add(one.configuration.id)
-                    troubles.tell(one.configuration, document)
+                    troubles.tell(one.configuration, error)
+
+        for place, document in each_document(self._documents, of):
+            if isinstance(document, StoreError):
+                fail(place, document)
+                continue
+            for one in of[place]:
+                _count(one, document, now)
+        for place, ledger in each_ledger(self._documents, of):
+            if isinstance(ledger, StoreError):
+                fail(place, ledger)
+                continue
+            for one in of[place]:
+                self._count_images(one, place, ledger, now)
         return [one for one in ready if one.configuration.id not in failed]
+
+    def _count_images(self, one: _Baseline, place: Place, ledger: Ledger, now: datetime) -> None:
+        """How much is known of the images selected there, and what to remember of those without a result."""
+        account = self._account(one.configuration)
+        selected = select(one.configuration, only_images(ledger.images))
+        missing = [digest for digest, _ in lacking_images(ledger, selected)]
+        one.with_result += len(selected) - len(missing)
+        one.without += why_lacking(ledger, selected, paused=account is not None and account.paused_until is not None)
+        held = remembered(marks_of(missing), any_result=len(missing) < len(selected), now=whole_seconds(now))
+        if held is not None:
+            one.lacking[place.findings_key] = held
 
     def _tell(self, one: _Baseline, now: datetime) -> int:
         configuration = one.configuration
-        known, lacking = self._known(configuration, one.places, now)
         # Of what came late there is one message after the other: each is told by the one before.
         name = f"late {to_text(one.notices.late_at or one.since)}" if one.is_late else f"baseline {to_text(one.since)}"
         claims = self._notices.change(configuration.id, lambda fresh: fresh.claim([name], now))
@@ -220,7 +249,7 @@ class Baselines:
             configuration,
             [place.repository for place in one.places],
             Counter(severity for key, severity in one.open.items() if key not in one.in_sight_before),
-            known,
+            Known(one.with_result, one.without),
             self._base_url,
             now,
             began=one.since,
@@ -230,7 +259,7 @@ class Baselines:
 
         def end(fresh: Notices) -> None:
             fresh.sent(claims.mine, now)
-            fresh.lacking = _without(fresh.lacking, one.places) | lacking
+            fresh.lacking = _without(fresh.lacking, one.places) | one.lacking
             if one.is_late:
                 fresh.late_at = whole_seconds(now)
                 return
@@ -240,27 +269,6 @@ class Baselines:
 
         self._notices.change(configuration.id, end)
         return 1
-
-    def _known(
-        self, configuration: ScanConfiguration, places: Sequence[Place], now: datetime
-    ) -> tuple[Known, dict[str, Lacking]]:
-        """How much is known of the images selected there, and what to remember of those without a result."""
-        account = self._account(configuration)
-        paused = account is not None and account.paused_until is not None
-        with_result, without = 0, Counter[str]()
-        lacking: dict[str, Lacking] = {}
-        for place, stored in zip(places, self._documents.get_many([one.images_key for one in places]), strict=True):
-            if not isinstance(stored, Stored):
-                continue
-            ledger = Ledger.from_json(place.images_key, stored.body)
-            selected = select(configuration, only_images(ledger.images))
-            missing = [digest for digest, _ in lacking_images(ledger, selected)]
-            with_result += len(selected) - len(missing)
-            without += why_lacking(ledger, selected, paused=paused)
-            held = remembered(marks_of(missing), any_result=len(missing) < len(selected), now=whole_seconds(now))
-            if held is not None:
-                lacking[place.findings_key] = held
-        return Known(with_result, without), lacking
 
 
 def _count(one: _Baseline, document: FindingsDocument, now: datetime) -> None:

@@ -10,6 +10,7 @@ from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, StoreError
 from ecr_rescan.core.keys import FINDINGS, parse_findings_key
 from ecr_rescan.core.naming import Naming
+from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.place import Place
 
@@ -60,3 +61,20 @@ def each_document(
                     yield place, FindingsDocument.from_json(key, stored.body)
             except DocumentError as error:
                 logger.warning("A findings document can't be used", key=key, problem=error.problem)
+
+
+def each_ledger(documents: DocumentStore, places: Collection[Place]) -> Iterator[tuple[Place, Ledger | StoreError]]:
+    """Each image ledger once; as ``each_document``."""
+    ordered = sorted(places)
+    for start in range(0, len(ordered), _AT_ONCE):
+        part = ordered[start : start + _AT_ONCE]
+        for place, stored in zip(part, documents.get_many([one.images_key for one in part]), strict=True):
+            try:
+                if isinstance(stored, DocumentError):
+                    raise stored
+                if isinstance(stored, StoreError):
+                    yield place, stored
+                elif stored is not None:
+                    yield place, Ledger.from_json(place.images_key, stored.body)
+            except DocumentError as error:
+                logger.warning("An image ledger can't be used", key=place.images_key, problem=error.problem)

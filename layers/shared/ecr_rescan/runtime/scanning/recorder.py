@@ -23,7 +23,15 @@ from ecr_rescan.core.keys import account_key
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanType
 from ecr_rescan.core.scanning.account import Account
-from ecr_rescan.core.scanning.events import Ignored, Message, ResultAsked, ScanCompleted, parse, tells_of_arrivals
+from ecr_rescan.core.scanning.events import (
+    Ignored,
+    Message,
+    ResultAsked,
+    ScanCompleted,
+    parse,
+    tells_of_arrivals,
+    tells_of_scans,
+)
 from ecr_rescan.core.scanning.facts import Facts, apply_images, is_unknown
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.scanning.listing import selected_images
@@ -212,17 +220,21 @@ class Recorder:
             stored = self._documents.get(key)
             known = Account.from_json(key, stored.body) if stored else Account(place.registry, place.region)
             self._accounts[place.registry, place.region] = known
-        if tells_of_arrivals(messages) and (known.events_at is None or now - known.events_at >= NOTE_EVENTS):
+        arrivals = tells_of_arrivals(messages) and _is_long_ago(known.events_at, now)
+        scans = tells_of_scans(messages) and _is_long_ago(known.scans_at, now)
+        if arrivals or scans:
 
             def note(body: bytes | None) -> bytes:
                 fresh = Account.from_json(key, body) if body else Account(place.registry, place.region)
-                fresh.events_at = now
+                fresh.events_at = now if arrivals else fresh.events_at
+                fresh.scans_at = now if scans else fresh.scans_at
                 return fresh.to_json()
 
             # Only how often repositories are listed depends on it, and another event will come.
             with suppress(ConflictError):
                 self._documents.update(key, note)
-            known.events_at = now
+            known.events_at = now if arrivals else known.events_at
+            known.scans_at = now if scans else known.scans_at
         return known
 
     def _failed(self, work: _Work, error: EcrRescanError) -> None:
@@ -234,6 +246,10 @@ class Recorder:
             error=str(error),
         )
         self.batch.failed += work.ids
+
+
+def _is_long_ago(noted: datetime | None, now: datetime) -> bool:
+    return noted is None or now - noted >= NOTE_EVENTS
 
 
 def _to_read(ledger: Ledger, selected: Container[str], messages: Sequence[Message]) -> list[str]:

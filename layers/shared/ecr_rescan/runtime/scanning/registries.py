@@ -14,6 +14,7 @@ from ecr_rescan.adapters.credentials import EcrClients
 from ecr_rescan.adapters.ecr import Registry
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import RegistryError
+from ecr_rescan.core.health.vitals import Refusal
 from ecr_rescan.core.scanning.account import SILENT, Account
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.settings import StartScanSettings
@@ -100,6 +101,15 @@ class Registries:
             if isinstance(found, PatientClient):
                 total += found.calls
         return total
+
+    def refusals(self, now: datetime) -> list[Refusal]:
+        """What was refused to which role in this invocation."""
+        return [
+            Refusal(action, role, registry, region, repository, now)
+            for (registry, region, role), found in sorted(self._by_role.items())
+            if isinstance(found, PatientClient)
+            for action, repository in sorted(found.denied)
+        ]
 
     def _usable(self, registry: str, region: str, roles: Sequence[str]) -> Iterator[PatientClient]:
         for role in roles:

@@ -23,6 +23,7 @@ from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.scanning.plan import Plan
 from ecr_rescan.core.scanning.sweep import KEEP_MISSING, Sweep
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.scanning.expiries import NOTED
 from ecr_rescan.runtime.scanning.place import Place
 
 AT_ONCE = 500
@@ -113,7 +114,7 @@ class _Names:
 
     def __init__(self, configurations: Sequence[ScanConfiguration]) -> None:
         self._naming = Naming(configurations)
-        self._notices = {notices_key(item.id) for item in configurations}
+        self._notices = {notices_key(NOTED), *(notices_key(item.id) for item in configurations)}
         self._accounts = {(item.registry, item.region) for item in configurations}
 
     def is_named(self, key: str) -> bool:

@@ -15,7 +15,7 @@ from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.signals_fetch import CopyFetcher, Fetcher, WebFetcher
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.errors import StoreError
-from ecr_rescan.runtime import clock, wiring
+from ecr_rescan.runtime import clock, pacing, wiring
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
@@ -52,8 +52,8 @@ def environment() -> Environment:
         documents=wiring.documents(),
         configurations=wiring.configurations(),
         ecr_clients=EcrClients(_ecr, roles),
-        queue=EventsQueue(wiring.client("sqs"), settings().queue_url),
-        topic=Topic(wiring.client("sns"), settings().topic_arn),
+        queue=EventsQueue(wiring.client("sqs"), settings().queue_url, settings().dead_letters_url),
+        topic=Topic(wiring.client("sns"), settings().topic_arn, seconds=pacing.seconds, sleep=pacing.sleep),
         base_url=_base_url,
         signals=SignalsKeeper(wiring.documents(), fetcher, settings().epss_likely),
         fixes=FixesKeeper(wiring.documents(), fetcher, pace=_pace()),

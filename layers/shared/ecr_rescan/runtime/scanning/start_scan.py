@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,16 +13,18 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.credentials import EcrClients
-from ecr_rescan.adapters.documents import DocumentStore
+from ecr_rescan.adapters.documents import DocumentStore, Stored
 from ecr_rescan.adapters.queue import EventsQueue
 from ecr_rescan.adapters.topic import Topic
 from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.errors import EcrRescanError
+from ecr_rescan.core.errors import EcrRescanError, MessageError
+from ecr_rescan.core.scanning.events import retry_after
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.runtime.history import write_history
 from ecr_rescan.runtime.observability import logger, metrics
 from ecr_rescan.runtime.scanning.announcing import Announcer
 from ecr_rescan.runtime.scanning.baselines import Baselines
+from ecr_rescan.runtime.scanning.expiries import NOTED, Expiries
 from ecr_rescan.runtime.scanning.notice_board import Kept, NoticeBoard
 from ecr_rescan.runtime.scanning.recorder import Recorder
 from ecr_rescan.runtime.scanning.registries import Registries
@@ -34,6 +36,7 @@ from ecr_rescan.runtime.scanning.signal_news import SignalNews, ToldMarker
 from ecr_rescan.runtime.scanning.tick import Tick
 from ecr_rescan.runtime.scanning.troubles import Troubles
 from ecr_rescan.runtime.scanning.turns import KnownPlan
+from ecr_rescan.runtime.scanning.vital_signs import VitalSigns
 from ecr_rescan.runtime.settings import StartScanSettings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
 from ecr_rescan.runtime.signals.fixing import FixesKeeper
@@ -48,9 +51,9 @@ class Environment:
     """What an execution environment keeps between invocations.
 
     ``plans``: what earlier ticks learned, by ledger key. ``notices``: the notices documents that they read, by key.
-    ``swept``: the day of the last sweep. ``base_url``: where people reach the API, where it is known. ``signals``,
-    ``told``: what public lists say, and up to when people were told. ``sleep`` and ``chance`` pace the retries of ECR
-    calls.
+    ``swept``: the day of the last sweep. ``vitals``: what was last noted of the service. ``base_url``: where people
+    reach the API, where it is known. ``signals``, ``told``: what public lists say, and up to when people were told.
+    ``sleep`` and ``chance`` pace the retries of ECR calls.
     """
 
     settings: StartScanSettings
@@ -66,6 +69,7 @@ class Environment:
     plans: dict[str, KnownPlan] = field(default_factory=dict)
     notices: dict[str, Kept] = field(default_factory=dict)
     swept: dict[str, str] = field(default_factory=dict)
+    vitals: dict[str, Stored] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
 
@@ -88,6 +92,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     """
     documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
     shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
+    environment.topic.seconds_left = seconds_left
     registries = environment.registries(shares)
     # Before anything is recorded: what opens now and is listed already was so from its beginning.
     signals = refreshed(environment.signals, now)
@@ -110,6 +115,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
         if not run.report.unreadable:
             run.report.removed = Retention(documents, environment.swept).sweep(configurations, run.plans(), now)
         write_history(documents, configurations, now)
+        vitals = _vital_signs(environment).tick_ended(registries.refusals(now), now)
         run.report.fixes_left = _fixes(environment, now, seconds_left() - RESERVE_SECONDS)
     finally:
         logger.info(
@@ -125,6 +131,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
     metrics.add_metric("ImagesOverdue", MetricUnit.Count, run.report.overdue)
     troubles = run.report.problems.total() + run.report.unreadable + run.report.troubled
     metrics.add_metric("Problems", MetricUnit.Count, troubles)
+    metrics.add_metric("NobodyTold", MetricUnit.Count, int(vitals.is_mute))
 
 
 def record(
@@ -138,6 +145,7 @@ def record(
     documents, notices = environment.documents, NoticeBoard(environment.documents, environment.notices)
     shares = Shares(seconds_left, reserve=RESERVE_SECONDS)
     registries = environment.registries(shares)
+    environment.topic.seconds_left = seconds_left
     recorder = Recorder(
         documents=documents,
         configurations=environment.configurations,
@@ -156,7 +164,26 @@ def record(
         s3_calls=environment.take_calls(),
     )
     metrics.add_metric("ResultsRead", MetricUnit.Count, recorder.batch.read)
+    _vital_signs(environment).batch_came(records, registries.refusals(now), now)
+    _retry(environment, records, set(recorder.batch.failed))
     return recorder.batch.failed
+
+
+def _vital_signs(environment: Environment) -> VitalSigns:
+    return VitalSigns(environment.documents, environment.topic, environment.queue, environment.vitals)
+
+
+def _retry(environment: Environment, records: Sequence[Mapping[str, Any]], failed: Container[str]) -> None:
+    """Have failed messages again soon, but ever later: a queue gives them up after eight times."""
+    receipts = [
+        (record["receiptHandle"], retry_after(int(record["attributes"]["ApproximateReceiveCount"])))
+        for record in records
+        if record["messageId"] in failed and "receiptHandle" in record
+    ]
+    try:
+        environment.queue.retry(receipts)
+    except MessageError as error:
+        logger.warning("Failed messages will come again when the queue's own time is over", error=str(error))
 
 
 def _announce(
@@ -174,7 +201,7 @@ def _announce(
     sent = 0
     try:
         if leftovers:
-            notices.load(configuration.id for configuration in configurations)
+            notices.load([NOTED, *(configuration.id for configuration in configurations)])
         sent += announcer.drain(news, configurations, now)
         if leftovers:
             sent += announcer.drain_leftovers(configurations, now)
@@ -225,12 +252,13 @@ def _notices(
     configurations: Sequence[ScanConfiguration],
     now: datetime,
 ) -> int:
-    """What is told beside changes: baselines, and what there is to say of suppressions."""
+    """What is told beside changes: baselines, and what there is to say of suppressions and of tokens."""
     sending = (environment.documents, notices, environment.topic, environment.base_url())
     troubles = Troubles()
     baselines = Baselines(*sending, plans=run.plans(), complete=not run.report.left_for_next_tick)
     sent = baselines.send(configurations, now, troubles)
     sent += Reminders(*sending, signals).send(configurations, now, troubles)
+    sent += Expiries(*sending).send(configurations, now, troubles)
     if troubles.count:
         metrics.add_metric("MessagesDelayed", MetricUnit.Count, troubles.count)
     return sent

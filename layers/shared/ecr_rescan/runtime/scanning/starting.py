@@ -14,7 +14,7 @@ from ecr_rescan.core.errors import RegistryError
 from ecr_rescan.core.scan_result import NoResult, NoResultReason, ScanResult, ScanType, SkippedScan, SkipReason
 from ecr_rescan.core.scanning.account import GUESS, GUESS_FOR, IN_A_ROW, Account
 from ecr_rescan.core.scanning.facts import Facts
-from ecr_rescan.core.scanning.schedule import INTERVAL, QUOTA_REST
+from ecr_rescan.core.scanning.schedule import INTERVAL, QUOTA_REST, with_reason
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.scanning.looking import look_at
 from ecr_rescan.runtime.scanning.report import Report
@@ -109,6 +109,9 @@ class Starter:
             return outcome, answer
         if isinstance(answer, NoResult) and answer.reason is NoResultReason.UNAVAILABLE:
             return replace(outcome, refused=True), None
+        if isinstance(answer, NoResult) and answer.reason is NoResultReason.LIMIT_EXCEEDED:
+            # Here ECR does tell: the baseline then names the quota, and not a refusal.
+            outcome = replace(outcome, detail=with_reason(answer.reason, outcome.detail))
         return self._unexplained(outcome), None
 
     def _accepted(self, repository: str, refused: list[SkippedScan]) -> None:

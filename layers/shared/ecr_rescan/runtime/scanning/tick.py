@@ -108,6 +108,8 @@ class Tick:
             must_list = any(is_never_scanned(answer) for answer in facts.answers)
         if must_list:
             list_repository(registry, ledger, facts)
+            with self.report.lock:
+                group.account.note_pushes((detail.pushed_at for detail in facts.details or ()), ledger.since)
         unlisted = rests or (must_list and facts.details is None)
         if unlisted:
             # Whether what only an event told of is an image at all, the listing was to show: it is not to be started.

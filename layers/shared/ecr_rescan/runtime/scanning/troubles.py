@@ -16,13 +16,14 @@ class Troubles:
     def __init__(self) -> None:
         self.count = 0
 
-    def tell(self, configuration: ScanConfiguration, error: EcrRescanError) -> None:
-        """Log a trouble."""
+    def tell(self, configuration: ScanConfiguration | None, error: EcrRescanError) -> None:
+        """Log a trouble; None where it is no configuration's."""
         self.count += 1
-        logger.warning("A notice could not be sent yet", configuration=configuration.id, error=str(error))
+        config_id = configuration.id if configuration else None
+        logger.warning("A notice could not be sent yet", configuration=config_id, error=str(error))
 
     @contextmanager
-    def of(self, configuration: ScanConfiguration) -> Iterator[None]:
+    def of(self, configuration: ScanConfiguration | None) -> Iterator[None]:
         """For the length of a ``with``: what goes wrong there is told and goes no further."""
         try:
             yield

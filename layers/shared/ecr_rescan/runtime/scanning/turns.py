@@ -375,6 +375,7 @@ class Turns:
                 account,
                 starts=dict(fresh.starts),
                 events_at=fresh.events_at,
+                scans_at=fresh.scans_at,
             )
             if account.paused_until == loaded.paused_until:
                 merged.paused_until = fresh.paused_until

@@ -24,6 +24,7 @@ from ecr_rescan.core.releases import last_end
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.tokens import Presented
+from ecr_rescan.runtime.access import opens
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.signals.reading import signals_reader
@@ -91,11 +92,12 @@ class FeedService:
             StoreError: S3 failed.
         """
         with ThreadPoolExecutor(1) as pool:
-            tokens = pool.submit(self._token_sets.get, keys.tokens_key(configuration_id))
+            key = keys.tokens_key(configuration_id)
+            tokens = pool.submit(self._token_sets.get, key)
             found = self._configurations.get(configuration_id)
         if found is None:
             raise NotFoundError(f"configuration {configuration_id}")
-        if not tokens.result().verify(token):
+        if not opens(key, tokens.result(), token):
             raise UnauthorizedError("This feed opens with a token of its own.")
         return found
 

@@ -12,6 +12,7 @@ from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, StoreError
+from ecr_rescan.core.health.vitals import Vitals
 from ecr_rescan.core.naming import Naming, RepositoryId
 from ecr_rescan.core.scanning.ledger import Ledger
 from ecr_rescan.core.summary.summary import Problem
@@ -158,6 +159,15 @@ def _parse_findings(key: str, body: bytes) -> FindingsDocument:
     for advisory in document.advisories.values():
         advisory.description = ""
     return document
+
+
+def read_vitals(documents: DocumentStore) -> Vitals | Problem | None:
+    """What StartScan noted of itself; why it can't be read; None where it noted nothing yet."""
+    try:
+        stored = documents.get(keys.HEALTH)
+        return Vitals.from_json(keys.HEALTH, stored.body) if stored else None
+    except (DocumentError, StoreError) as error:
+        return problem_of(keys.HEALTH, error)
 
 
 def problem_of(key: str, error: DocumentError | StoreError) -> Problem:

@@ -14,6 +14,7 @@ from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.changes.suppressions import Suppressions
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError
+from ecr_rescan.core.health.findings import deaf, mute
 from ecr_rescan.core.naming import Naming, RepositoryId
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.signals.known import Signals
@@ -27,7 +28,7 @@ from ecr_rescan.core.summary.where import Whereabouts, where
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.garbage import uncollected
 from ecr_rescan.runtime.history import history
-from ecr_rescan.runtime.serving.records import Records, ledgers, problem_of, recorded_findings
+from ecr_rescan.runtime.serving.records import Records, ledgers, problem_of, read_vitals, recorded_findings
 from ecr_rescan.runtime.signals.reading import signals_reader
 
 _TALLIES_KEPT = 2000
@@ -114,7 +115,17 @@ class SummaryService:
         """All configurations; StoreError where the bucket can't be listed."""
         configurations, problems = self._all()
         self._gatherings.keep({one.id for one in configurations})
+        vitals = read_vitals(self._documents)
+        if isinstance(vitals, Problem):
+            problems.append(vitals)
+        elif told := mute(vitals):
+            problems.append(Problem(keys.HEALTH, told))
         return self._summarise(configurations, problems, at, under="")
+
+    def unreadable(self, *, at: datetime) -> Sequence[Problem]:
+        """The objects of the bucket that can't be used; StoreError where the bucket can't be listed."""
+        configurations, problems = self._all()
+        return self._summarise(configurations, problems, at, under="", with_silence=False).problems
 
     def one(self, configuration_id: str, *, at: datetime) -> Summary:
         """One configuration.
@@ -188,7 +199,13 @@ class SummaryService:
         return found[0]
 
     def _summarise(
-        self, configurations: Sequence[ScanConfiguration], problems: list[Problem], at: datetime, *, under: str
+        self,
+        configurations: Sequence[ScanConfiguration],
+        problems: list[Problem],
+        at: datetime,
+        *,
+        under: str,
+        with_silence: bool = True,
     ) -> Summary:
         with ThreadPoolExecutor(3) as pool:
             signals = pool.submit(self._signals.read)
@@ -197,11 +214,12 @@ class SummaryService:
             recorded = self._ledgers.read(configurations, under=under)
             found: Records[FindingsDocument] = self._findings.take(listed.result())
             by_place, unusable = accounts.result()
+        silent = [Problem(keys.account_key(*place), told) for place, one in by_place.items() if (told := deaf(one, at))]
         return summarise(
             configurations,
             recorded.by_repository,
             found.by_repository,
-            [*problems, *recorded.problems, *found.problems, *unusable],
+            [*problems, *recorded.problems, *found.problems, *unusable, *(silent if with_silence else ())],
             at=whole_seconds(at),
             accounts=by_place,
             days_allowed=self._days_allowed,
