@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
@@ -24,6 +23,7 @@ from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
+from ecr_rescan.core.summary.concerned import by_configuration, unreadable_of
 from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, fixable_counts, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
 from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
@@ -204,7 +204,7 @@ def summarise(
     totalling = _Totalling(set(), set(), {}, [], {})
     asked = sorted(configurations, key=lambda configuration: configuration.id)
     naming = Naming(asked)
-    named, unreadable = _by_configuration(naming, sorted(ledgers)), _unreadable(naming, ordered)
+    named, unreadable = by_configuration(naming, sorted(ledgers)), unreadable_of(naming, ordered)
     allowed = days_allowed or DaysAllowed()
     record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, allowed, signals, gathering)
     summaries = tuple(_Summing(configuration, record).run(totalling) for configuration in asked)
@@ -225,28 +225,6 @@ def summarise(
         fixable=None if counts is None else fixable_counts(totalling.gathered),
     )
     return Summary(at, totals, summaries, ordered, signals)
-
-
-def _by_configuration(naming: Naming, places: Iterable[RepositoryId]) -> dict[str, list[RepositoryId]]:
-    """Configuration id → the repositories among these that it names."""
-    named: dict[str, list[RepositoryId]] = {}
-    for place in places:
-        for configuration in naming.of(place):
-            named.setdefault(configuration.id, []).append(place)
-    return named
-
-
-def _unreadable(naming: Naming, problems: Iterable[Problem]) -> dict[str, dict[str, str]]:
-    """Configuration id → the repositories that it names of which something can't be read, with what."""
-    unreadable: dict[str, dict[str, str]] = {}
-    for problem in problems:
-        for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
-            place = parse(problem.key)
-            if place is not None:
-                for configuration in naming.of(place):
-                    told = unreadable.setdefault(configuration.id, {})
-                    told[place[2]] = f"{place[2]}: its {what} can't be read"
-    return unreadable
 
 
 @dataclass(frozen=True, slots=True)
