@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.schemas import DIGEST, ID, MOMENT, Schema, closed, listed, nullable, ref, text, whole
+from contract.schemas import DIGEST, FIXES, ID, MOMENT, Schema, closed, listed, nullable, ref, text, whole
 from ecr_rescan.core.gate import as_json, question, reasons
 from ecr_rescan.core.gate.verdict import Answer
 from ecr_rescan.core.severity import RATED
@@ -43,7 +43,7 @@ def verdict() -> Schema:
         "first_seen": MOMENT,
         "since": MOMENT,
         "fixed_in": nullable(text()),
-        "fixable": {"type": ["boolean", "null"], "description": "null where nobody has said."},
+        **FIXES,
         "uri": nullable(text()),
         "ignored_until": nullable(text(format="date")),
     }

@@ -212,6 +212,7 @@ def _where() -> Operation:
     asked = [
         _parameter("id", named, "Such as CVE-2026-1234; any spelling of it does.", "path", required=True),
         _parameter("format", text(enum=[*summary.WHERE_FORMATS]), "Wins over Accept."),
+        _parameter("fixable", text(enum=["true", "false"]), "Those places alone where it is known to have a fix."),
         _parameter("limit", limit, "Places on a page, at most."),
         _AFTER,
     ]
@@ -255,6 +256,7 @@ def _dashboard(title: str, parameters: list[Schema], *more: str) -> Operation:
         _parameter("q", text(maxLength=LONGEST_TEXT), "Text in the name of a repository or a tag."),
         _parameter("state", text(enum=list(COVERAGE)), "Images in this state alone."),
         _parameter("severity", text(enum=list(RATED)), "Images with findings at least as severe."),
+        _parameter("fixable", text(enum=["true"]), "Images in which an upgrade mends something."),
         _parameter("sort", text(enum=list(SORTS)), "The order of the images."),
         _parameter("page", _LIMIT | {"maximum": LARGEST_PAGE_NUMBER}, "Of the images."),
         _AFTER,
@@ -271,6 +273,7 @@ def _feed() -> Operation:
         _parameter("tag", text(), "Only images with a tag like this."),
         _parameter("resolved", text(enum=["true", "false"]), "Resolved findings, too."),
         _parameter("exploited", text(enum=["true", "false"]), "Those alone that are known to be exploited."),
+        _parameter("fixable", text(enum=["true", "false"]), "Those alone that are known to have a fix."),
         _parameter("limit", _LIMIT, "Entries, at most."),
     ]
     return _operation("The feed of a configuration", {"200": atom}, ("304", "400", "401", "404"), asked, security=TOKEN)

@@ -6,6 +6,8 @@ from typing import Any
 
 from ecr_rescan.core import configuration, shapes, tokens
 from ecr_rescan.core.changes.closing import TOLD
+from ecr_rescan.core.fixes.states import FixState
+from ecr_rescan.core.fixes.words import MOST_FIXES
 from ecr_rescan.core.health import findings as health
 from ecr_rescan.core.health import wire as health_wire
 from ecr_rescan.core.severity import RATED, Severity
@@ -72,6 +74,9 @@ def _patterns(pattern: str, longest: int, most: int, least: int) -> Schema:
     return listed(text(pattern=f"^{pattern}$", maxLength=longest), maxItems=most, minItems=least)
 
 
+_NOTIFY = {"severity": ref("RatedSeverity"), "fixable": {"type": "boolean"}}
+
+
 def _configuration() -> dict[str, Schema]:
     """The fields that a person sets."""
     repository = text(
@@ -90,7 +95,11 @@ def _configuration() -> dict[str, Schema]:
         "tags": nullable(_patterns(shapes.TAG_PATTERN.pattern, shapes.LONGEST_TAG, 100, 0)),
         "newest": nullable({"type": "integer", "minimum": 1, "maximum": 1000}),
         "severity": nullable(ref("RatedSeverity")),
-        "notify": nullable(ref("RatedSeverity")),
+        "notify": {
+            "description": "The least severe to send; as an object, only what has a fix, or once it has one.",
+            "anyOf": [ref("RatedSeverity"), closed(_NOTIFY, optional=tuple(_NOTIFY)), {"type": "null"}],
+        },
+        "clock": nullable(text(enum=[configuration.DISCOVERED, configuration.FIXABLE])),
         "exploited": nullable({"type": "boolean"}),
         "ignore": nullable(listed(ref("SuppressionToSet"), maxItems=500)),
         "owner": nullable(text(minLength=1, maxLength=100)),
@@ -116,7 +125,8 @@ def schemas() -> dict[str, Schema]:
     answered = {
         **{name: to_set[name] for name in (*required, "newest", "severity", "role_arn")},
         "tags": listed(text()),
-        "notify": ref("RatedSeverity"),
+        "notify": {"anyOf": [ref("RatedSeverity"), closed(_NOTIFY)]},
+        "clock": text(enum=[configuration.DISCOVERED, configuration.FIXABLE]),
         "exploited": {"type": "boolean"},
         "ignore": listed(ref("Suppression")),
         "owner": nullable(text()),
@@ -228,6 +238,8 @@ def schemas() -> dict[str, Schema]:
                 "counts": nullable(ref("Counts")),
                 "suppressed": nullable(whole()),
                 "exploited": nullable(whole()),
+                "upgrades": nullable(closed({"packages": whole(), "findings": whole()})),
+                "release": nullable(text()),
             }
         ),
         "ConfigurationSummary": closed(
@@ -236,6 +248,7 @@ def schemas() -> dict[str, Schema]:
                 **{name: stored[name] for name in ("tags", "newest", "severity")},
                 "coverage": ref("Coverage"),
                 "counts": nullable(ref("Counts")),
+                "fixable": nullable(ref("Counts")),
                 "exploited": nullable(ref("ExploitedCount")),
                 "suppressed": whole(),
                 "ages": ref("Ages"),
@@ -260,6 +273,7 @@ def schemas() -> dict[str, Schema]:
                         "repositories": whole(),
                         "images": whole(),
                         "counts": nullable(ref("Counts")),
+                        "fixable": nullable(ref("Counts")),
                         "exploited": nullable(ref("ExploitedCount")),
                         "ages": ref("Ages"),
                         "changes": ref("Changes"),
@@ -329,6 +343,23 @@ SIGNAL: dict[str, Schema] = {
     },
     "epss": nullable(closed({"score": _SHARE, "percentile": _SHARE})),
     "likely": nullable({"type": "boolean"}),
+}
+
+
+FIXES: dict[str, Schema] = {
+    "fixable": {"type": ["boolean", "null"], "description": "null where nobody knows."},
+    "fixes": listed(
+        closed(
+            {
+                "state": text(enum=list(FixState)),
+                "version": nullable(text()),
+                "release": nullable(text()),
+                "since": nullable(MOMENT),
+                "why": nullable(text()),
+            }
+        ),
+        maxItems=MOST_FIXES,
+    ),
 }
 
 
@@ -416,6 +447,7 @@ def _whereabouts(tagged: Schema, problem: Schema) -> Schema:
                         "version": text(),
                         "severity": ref("Severity"),
                         "fixed_in": nullable(text()),
+                        **FIXES,
                         "since": MOMENT,
                         "first_seen": MOMENT,
                         "stands_in": {"type": "boolean"},

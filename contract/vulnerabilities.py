@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.schemas import ID, MOMENT, REGISTRY, SIGNAL, Schema, closed, listed, nullable, ref, text, whole
+from contract.schemas import FIXES, ID, MOMENT, REGISTRY, SIGNAL, Schema, closed, listed, nullable, ref, text, whole
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.vulnerabilities import forms, query
 
@@ -25,6 +25,7 @@ def parameters() -> list[tuple[str, Schema, str]]:
         ("state", text(enum=list(query.STATES), default=query.STATES[0]), "Which of them."),
         ("overdue", text(enum=["true", "false"]), "Only what is open for longer than allowed."),
         ("exploited", text(enum=["true", "false"]), "Only what is known to be exploited."),
+        ("fixable", text(enum=["true", "false"]), "Only what is known to have a fix."),
         ("since", text(examples=["2026-11-01"]), "Only what is open since that day or instant, or later."),
         (
             "sort",
@@ -46,14 +47,14 @@ def listing(problem: Schema) -> Schema:
         "package": text(),
         "severity": ref("Severity"),
         "state": text(enum=[state for state in query.STATES if state != "all"]),
-        "kind": text(enum=["baseline", "new", "spread", "reopened", "escalated", "exploited", "resolved"]),
+        "kind": text(enum=["baseline", "new", "spread", "reopened", "escalated", "exploited", "fixable", "resolved"]),
         **SIGNAL,
         "first_seen": MOMENT,
         "since": MOMENT,
         "published": MOMENT,
         "updated": MOMENT,
         "fixed_in": nullable(text()),
-        "fixable": {"type": ["boolean", "null"], "description": "null where nobody has said."},
+        **FIXES,
         "uri": nullable(text()),
         "repositories": listed(text(), maxItems=forms.MOST_REPOSITORIES),
         "repositories_total": whole(),

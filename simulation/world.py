@@ -22,6 +22,7 @@ from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper
+from ecr_rescan.runtime.signals.fixing import FixesKeeper
 from local.ecr.scanning import BASIC, ENHANCED
 from simulation import messaging, people
 from simulation.author import Author
@@ -161,6 +162,7 @@ class World:
             topic=Topic(self.topic, SETTINGS.topic_arn, sleep=lambda _: None),
             base_url=lambda: None,
             signals=SignalsKeeper(documents, None, SETTINGS.epss_likely),
+            fixes=FixesKeeper(documents, None),
             told=ToldMarker(documents),
             sleep=self.turns.sleep,
             chance=self._retries.random,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from ecr_rescan.core.signals.places import PLACES
+from ecr_rescan.core.signals.places import AMAZON_LINUX, OSV, PLACES
 from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV
 from local.web import Request, Response, WebServer
+
+_ADVISORIES = "repodata/updateinfo.xml.gz"
 
 Answer = Response | Callable[[Request], Response]
 
@@ -42,6 +45,8 @@ class Sources:
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
+        self.records: dict[str, bytes] = {}
+        self.paths: list[str] = []
         self.asked: dict[str, int] = dict.fromkeys((KEV, EUVD, EPSS), 0)
         self.server = WebServer(0, self._handle)
 
@@ -54,7 +59,33 @@ class Sources:
         """Answer so from now on."""
         self.answers[name] = Response(status, [], body)
 
+    def has(self, distribution: str, identifier: str, body: bytes, changed: datetime) -> None:
+        """OSV has a record from now on, or another one, and lists it as changed."""
+        self.records[f"{distribution}/{identifier}.json"] = body
+        listed = self.records.get(f"{distribution}/modified_id.csv", b"")
+        line = f"{changed:%Y-%m-%dT%H:%M:%SZ},{identifier}\n".encode()
+        self.records[f"{distribution}/modified_id.csv"] = line + listed
+
+    def advises(self, release: str, body: bytes) -> None:
+        """Amazon Linux has these advisories from now on."""
+        guid = hashlib.sha256(body).hexdigest()
+        mirror, path = {
+            "2": ("2/core/latest/x86_64/mirror.list", f"2/core/2.0/x86_64/{guid}"),
+            "2023": ("al2023/core/mirrors/latest/x86_64/mirror.list", f"al2023/core/guids/{guid}/x86_64"),
+        }[release]
+        self.records[mirror] = f"https://{AMAZON_LINUX}/{path}\n".encode()
+        index = f'<checksum>{guid}</checksum><location href="{_ADVISORIES}"/>'
+        self.records[f"{path}/repodata/repomd.xml"] = f'<r><data type="updateinfo">{index}</data></r>'.encode()
+        self.records[f"{path}/{_ADVISORIES}"] = gzip.compress(body)
+
     def _handle(self, request: Request) -> Response:
+        if request.target.startswith((f"/{OSV}/", f"/{AMAZON_LINUX}/")):
+            self.paths.append(request.target.partition("/")[2].partition("/")[2])
+            body = self.records.get(self.paths[-1])
+            if "fixes" in self.answers:
+                answer = self.answers["fixes"]
+                return answer if isinstance(answer, Response) else answer(request)
+            return Response(404) if body is None else Response(200, [], body)
         for place in PLACES:
             if any(request.target == url.removeprefix("https:/") for url in place.urls):
                 self.asked[place.name] += 1

@@ -120,7 +120,7 @@ def test_a_summary_makes_the_same_calls_over_any_number_of_images(path: str) -> 
 
 
 def test_the_gate_makes_the_same_calls_over_any_number_of_images_and_repositories() -> None:
-    """Cold: the configurations, and the two documents of one repository; warm: three listings. ECR is never called."""
+    """Cold: the configurations, two documents of one repository, signals; warm: three listings, and signals by ETag."""
 
     def ask(running: Service) -> Counter[str]:
         query = {"image": "team/app:v1", "compared_to": "v0"}
@@ -139,9 +139,9 @@ def test_the_gate_makes_the_same_calls_over_any_number_of_images_and_repositorie
         return ask(running)
 
     few, many = at_both_sizes(cold)
-    assert few == many == Counter(ListObjectsV2=3, GetObject=3)
+    assert few == many == Counter(ListObjectsV2=3, GetObject=4)
     few, many = at_both_sizes(beside_others)
-    assert few == many == Counter(ListObjectsV2=3)
+    assert few == many == Counter(ListObjectsV2=3, GetObject=1)
 
 
 def test_a_feed_makes_the_same_calls_over_any_number_of_images_and_four_where_it_is_unchanged() -> None:

@@ -49,14 +49,14 @@ PAGE_FORMATS = {"html": HTML, "csv": CSV}
 DEFAULT_ROWS = 500
 MOST_ROWS = 5_000
 
-_PAGE = ("token", "format", "cve", "q", "state", "severity", "sort", "page", "after")
+_PAGE = ("token", "format", "cve", "q", "state", "severity", "fixable", "sort", "page", "after")
 
 app = create_api(
     {
         "GET /summary": ("format", "limit", "after"),
         "GET /summary/{id}": ("format", "limit", "after"),
         "GET /vulnerabilities": (*PARAMETERS, "format", "limit", "after"),
-        "GET /vulnerabilities/{id}": ("format", "limit", "after"),
+        "GET /vulnerabilities/{id}": ("format", "limit", "after", "fixable"),
         "GET /gate": (*GATE_PARAMETERS, "token"),
         "GET /gate/ci": (*GATE_PARAMETERS, "token"),
         "GET /metrics": ("token",),
@@ -114,12 +114,12 @@ def find_vulnerability(vulnerability: str) -> Response[str]:
     after = _after(where.CURSOR)
     limit = read_limit(app.current_event, default=LIMITS[JSON], largest=pages.LARGEST_PAGE)
     service, now = _service(), clock.now()
-    found = service.where(wanted, at=now)
+    found = service.where(wanted, at=now, only_fixable=_fixable())
     # Where nothing was scanned nothing is found: without this, an answer of no places would be taken for an all-clear.
     coverage = service.everything(at=now).totals.coverage
     rows = ((place.cursor, place) for place in found.places)
     places, last = pages.page(rows, where.size, after=after, limit=limit)
-    headers = _link(_next(f"/vulnerabilities/{quote(wanted)}", last, limit=str(limit)))
+    headers = _link(_next(f"/vulnerabilities/{quote(wanted)}", last, limit=str(limit), fixable=_asked("fixable")))
     told = where.to_wire(found, places, first=after is None) | {"coverage": as_json.coverage_to_wire(coverage)}
     return Response(HTTPStatus.OK, JSON, json.dumps(told, separators=(",", ":")), headers=headers)
 
@@ -223,6 +223,17 @@ def _form() -> tuple[str, pages.Cursor | None, int]:
     media_type = choose_format(app.current_event, FORMATS)
     limit = read_limit(app.current_event, default=LIMITS[media_type], largest=pages.LARGEST_PAGE)
     return media_type, _after(pages.SUMMARY_CURSOR), limit
+
+
+def _asked(name: str) -> str | None:
+    return app.current_event.query_string_parameters.get(name)
+
+
+def _fixable() -> bool:
+    asked = _asked("fixable") or "false"
+    if asked not in ("true", "false"):
+        raise InvalidRequestError("fixable: must be true or false", [Fault("fixable", "must be true or false")])
+    return asked == "true"
 
 
 def _after(shape: str) -> pages.Cursor | None:

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from ecr_rescan.core.signals.places import PLACES
 from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV
+from local.samples import fixes
 from local.samples.findings import base_image
 from local.samples.script import FIXED, GAINED
 from local.web import Request, Response
@@ -29,12 +30,16 @@ LIKELY = _UNRATED[1]
 def respond(request: Request, day: int, began: datetime) -> Response:
     """A source's answer on a day of the script; its path begins with the host that it stands for."""
     place = next((one for one in PLACES for url in one.urls if request.target == url.removeprefix("https:/")), None)
-    if place is None:
+    of_fixes = fixes.respond(request, day, began)
+    if place is None and of_fixes is None:
         return Response(404, [], b"no such source")
     if day == DOWN_DAY:
         return Response(503, [], b"down for maintenance")
     if day == NONSENSE_DAY:
         return Response(200, [("Content-Type", "text/html")], b"<!DOCTYPE html><title>Please wait</title>")
+    if place is None:
+        assert of_fixes is not None
+        return of_fixes
     today = began.date() + timedelta(days=day)
     body = {KEV: _kev, EUVD: _euvd, EPSS: _epss}[place.name](day, today, began.date())
     etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'

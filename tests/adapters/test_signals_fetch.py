@@ -123,8 +123,10 @@ def test_all_hosts_are_https_and_few() -> None:
     """What docs/signals.md names."""
     assert all(url.startswith("https://") for place in PLACES for url in place.urls)
     assert sorted(HOSTS) == [
+        "cdn.amazonlinux.com",
         "epss.empiricalsecurity.com",
         "euvdservices.enisa.europa.eu",
+        "osv-vulnerabilities.storage.googleapis.com",
         "raw.githubusercontent.com",
         "www.cisa.gov",
     ]

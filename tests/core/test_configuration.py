@@ -65,6 +65,7 @@ def test_the_least_configuration_gets_the_defaults() -> None:
         "newest": None,
         "severity": None,
         "notify": "HIGH",
+        "clock": "discovered",
         "exploited": True,
         "ignore": [],
         "owner": None,
@@ -401,3 +402,19 @@ def test_no_body_breaks_the_reader(body: dict[str, object]) -> None:
             ScanConfiguration.from_wire(given_body, id=ID, now=NOW)
         with contextlib.suppress(DocumentError):
             ScanConfiguration.from_document(json.dumps(given_body).encode(), id=ID, modified=NOW)
+
+
+def test_notify_may_ask_for_what_has_a_fix() -> None:
+    """As an object; it is answered as it was given, and anything else in it is a fault."""
+    asked = read(notify={"severity": "LOW", "fixable": True}, clock="fixable")
+    assert (asked.notify, asked.notify_fixable, asked.clock) == (Severity.LOW, True, "fixable")
+    assert (asked.to_wire()["notify"], asked.to_wire()["clock"]) == ({"severity": "LOW", "fixable": True}, "fixable")
+    assert ScanConfiguration.from_wire(asked.to_wire(), id=ID, now=NOW) == asked
+    assert read(notify={"fixable": False}).to_wire()["notify"] == "HIGH"
+    wrong = {"severity": "x", "fixable": 1, "more": 1}
+    assert faults(LEAST | {"notify": wrong, "clock": "x"}).keys() == {
+        "notify.more",
+        "notify.severity",
+        "notify.fixable",
+        "clock",
+    }

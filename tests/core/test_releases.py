@@ -14,6 +14,7 @@ from ecr_rescan.core.scan_result import ScanFinding
 from ecr_rescan.core.severity import Severity
 
 ROOT = Path(__file__).parents[2]
+UBUNTU = "http://people.ubuntu.com/~ubuntu-security/cve/CVE-1"
 DEBIAN, REDHAT = "https://security-tracker.debian.org/tracker/CVE-1", "https://access.redhat.com/security/cve/CVE-1"
 
 
@@ -27,18 +28,25 @@ def told(*versions: str, uri: str = DEBIAN) -> str | None:
         ("2.41-12+deb13u3", DEBIAN, "Debian 13"),
         ("3.0.14-1~deb12u2", DEBIAN, "Debian 12"),
         ("5.36.0-7+deb11u1+b1", DEBIAN, "Debian 11"),
-        ("14.2.0-19", DEBIAN, None),
-        ("1.3.dfsg+really1.3.1-1", DEBIAN, None),
+        ("14.2.0-19", DEBIAN, "Debian"),
+        ("1.3.dfsg+really1.3.1-1", DEBIAN, "Debian"),
+        ("1:4.1.48-4+deb11u2ubuntu0.1~esm1", "", "Ubuntu"),
+        ("1:4.1.48-4+deb11u2build0.22.04.1", "", "Ubuntu 22.04"),
+        ("1.12.0-1~ubuntu16.04.3+esm1", "", "Ubuntu 16.04"),
+        ("1.16.0-1ubuntu1.1~18.04.4", "", "Ubuntu 18.04"),
+        ("0.6.16-2ubuntu12.10", "", "Ubuntu"),
+        ("1.06-6.1", UBUNTU, "Ubuntu"),
         ("2.9.10+dfsg-5ubuntu0.20.04.7", "", "Ubuntu 20.04"),
         ("1.2-3ubuntu1.22.04", "", "Ubuntu 22.04"),
-        ("2.2.19-3ubuntu2.2", "", None),
-        ("1.8.5-5ubuntu1", "", None),
+        ("2.2.19-3ubuntu2.2", "", "Ubuntu"),
+        ("1.8.5-5ubuntu1", "", "Ubuntu"),
         ("0.19.8.1-2.amzn2.0.2", "", "Amazon Linux 2"),
         ("3.0.8-1.amzn2023.0.1", "", "Amazon Linux 2023"),
         ("1.1.1k-9.el8_10", REDHAT, "Red Hat Enterprise Linux 8"),
         ("4.18.0-2.el9", REDHAT, "Red Hat Enterprise Linux 9"),
         ("4.18.0-2.el9", "", None),
-        ("1.2.3-r4", "", None),
+        ("1.2.3-r4", "", "Alpine"),
+        ("14.2.0-19", "", None),
         ("", "", None),
     ],
 )
@@ -51,6 +59,8 @@ def test_the_majority_tells_and_a_contradiction_tells_nothing() -> None:
     """A backport among many changes nothing; one against one is unknown."""
     assert told("1+deb11u1", "2+deb11u2", "3+deb12u1", "14.2.0-19") == "Debian 11"
     assert told("1+deb11u1", "3+deb12u1") is None
+    assert told("1+deb11u1", "3+deb12u1", "14.2.0-19") is None
+    assert told("14.2.0-19", "1.2.3-r4", uri="") == "Alpine"
     assert told() is None
 
 

@@ -8,9 +8,14 @@ import pytest
 
 from ecr_rescan.adapters.signals_fetch import expanded, lines
 from ecr_rescan.core.errors import SignalError
+from ecr_rescan.core.fixes.distributions import DEBIAN
+from ecr_rescan.core.fixes.osv import read_changes, read_osv
+from ecr_rescan.core.fixes.places import changes_place, record_place
+from ecr_rescan.core.fixes.states import FixState, fix_of
 from ecr_rescan.core.signals.places import PLACES
 from ecr_rescan.core.signals.sources import read_epss, read_euvd, read_kev
 from local.samples.findings import base_image
+from local.samples.fixes import BECOMES_FIXABLE, FIXABLE_DAY
 from local.samples.signals import BECOMES_EXPLOITED, DOWN_DAY, EXPLOITED_DAY, LIKELY, NONSENSE_DAY, respond
 from local.web import Request, Response
 
@@ -44,6 +49,23 @@ def test_every_source_is_read_and_answers_by_etag() -> None:
     etag = dict(answer(EUVD.urls[0], 0).headers)["ETag"]
     assert answer(EUVD.urls[0], 1, If_None_Match=etag).status == 304
     assert answer("https://www.cisa.gov/other.json", 0).status == 404
+
+
+def test_the_samples_have_fixes_and_one_appears() -> None:
+    """Read as OSV's are; from its day on, the list of changes names what has a fix by then."""
+    states = {}
+    for one in base_image(420):
+        body = answer(record_place(DEBIAN, one.name).urls[0], 0).body
+        fix = fix_of("Debian 12", one.package, one.version, read_osv(DEBIAN, one.name, body))
+        states[one.name] = fix.state
+    assert set(states.values()) == {FixState.FIXED, FixState.NEWER, FixState.NONE}
+    assert states[BECOMES_FIXABLE] is FixState.NONE
+    url = changes_place(DEBIAN).urls[0]
+    before, after = (
+        [name for _, name in read_changes(DEBIAN, answer(url, day).body.splitlines())]
+        for day in (FIXABLE_DAY - 1, FIXABLE_DAY)
+    )
+    assert after == [BECOMES_FIXABLE, *before]
 
 
 def test_there_is_a_day_on_which_all_are_down_and_one_of_nonsense() -> None:

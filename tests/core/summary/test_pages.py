@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.errors import InvalidRequestError
+from ecr_rescan.core.fixes.states import Fix, FixState
 from ecr_rescan.core.scanning.ledger import LedgerImage
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NOTHING_KNOWN
@@ -118,7 +119,7 @@ def test_a_place_takes_no_more_than_it_is_said_to() -> None:
         package=long,
         version=long,
         severity=Severity.INFORMATIONAL,
-        fixed_in=long,
+        fixes=(Fix(FixState.FIXED, long),) * 6,
         since=NOW,
         first_seen=NOW,
         stands_in=False,

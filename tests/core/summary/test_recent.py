@@ -91,6 +91,6 @@ def test_counting_by_kind_and_window() -> None:
         since=NOW - days(7),
         on=NOW.date(),
     )
-    none = {"new": 0, "spread": 0, "reopened": 0, "escalated": 0, "exploited": 0, "resolved": 0}
+    none = {"new": 0, "spread": 0, "reopened": 0, "escalated": 0, "exploited": 0, "fixable": 0, "resolved": 0}
     assert count(found, since=NOW - days(1)) == none | {"new": 1}
     assert count(found, since=NOW - days(0.9)) == none

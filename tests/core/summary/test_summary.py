@@ -202,7 +202,7 @@ def test_the_json_names_every_member() -> None:
     coverage = {"selected": 1, "scanned_24h": 1, **states}
     due = NOW - timedelta(hours=3) + INTERVAL + MARGIN
     age = {"oldest_since": "2026-11-23T18:00:00Z", "oldest_days": 0, "days_allowed": 30, "beyond": 0}
-    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "exploited", "resolved"), 0)
+    none = dict.fromkeys(("new", "spread", "reopened", "escalated", "exploited", "fixable", "resolved"), 0)
     changes = {"last_24h": none, "last_7d": none}
     assert wire == {
         "schema": 1,
@@ -212,6 +212,7 @@ def test_the_json_names_every_member() -> None:
             "repositories": 1,
             "images": 1,
             "counts": {**zeros, "HIGH": 1},
+            "fixable": None,
             "exploited": None,
             "ages": {"HIGH": age},
             "changes": changes,
@@ -231,6 +232,7 @@ def test_the_json_names_every_member() -> None:
                 "severity": None,
                 "coverage": coverage,
                 "counts": {**zeros, "HIGH": 1},
+                "fixable": None,
                 "exploited": None,
                 "suppressed": 0,
                 "ages": {"HIGH": age},
@@ -254,6 +256,8 @@ def test_the_json_names_every_member() -> None:
                         "counts": {**zeros, "HIGH": 1},
                         "suppressed": 0,
                         "exploited": None,
+                        "upgrades": None,
+                        "release": None,
                     }
                 ],
             }

@@ -31,14 +31,15 @@ def test_an_entry_says_what_people_need_to_know() -> None:
     assert entry.link == f"https://example.com/a#ecr-rescan-{entry.id.removeprefix('urn:uuid:')}"
     assert entry.published == entry.updated == "2026-03-02T08:00:00+00:00"
     assert entry.id.startswith("urn:uuid:")
-    assert {tag.term for tag in entry.tags} == {"HIGH", "baseline", "openssl"}
+    assert {tag.term for tag in entry.tags} == {"HIGH", "baseline", "openssl", "true"}
     (raw,) = raw_entries(text)
     assert raw.findtext(f"{ATOM}summary") == (
-        "CVE-2026-1 HIGH in openssl 3.0.1. 1 image of team/app. Fixed in 3.0.2. CVSS 7.5 AV:N. First seen 2026-03-02. "
-        "A &lt;bad&gt; fault &amp; more."
+        "CVE-2026-1 HIGH in openssl 3.0.1. 1 image of team/app. Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. "
+        "First seen 2026-03-02. A &lt;bad&gt; fault &amp; more."
     )
     assert raw.findtext(f"{ATOM}content") == (
-        "<p>A &lt;bad&gt; fault &amp; more.</p><p>Fixed in 3.0.2. CVSS 7.5 AV:N. First seen 2026-03-02.</p>"
+        "<p>A &lt;bad&gt; fault &amp; more.</p>"
+        "<p>Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. First seen 2026-03-02.</p>"
         f"<ul><li><b>team/app</b> 3.0.1 HIGH<ul><li>latest, v1 <code>{digest('one')[:19]}</code></li></ul></li></ul>"
     )
 

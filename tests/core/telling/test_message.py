@@ -77,7 +77,7 @@ def test_a_mail_says_what_people_need() -> None:
         "  https://example.com/a",
     ]
     assert second.startswith("HIGH CVE-2026-2 in zlib")
-    assert "  fixed in 1.4\n" in second
+    assert "  Fix: upgrade zlib to 1.4\n" in second
     assert ending.startswith(f"Everything: {URL}/summary/{CONFIG_ID}\nMessage ")
     assert ending.endswith(machine(message)["id"])
 
@@ -114,6 +114,8 @@ def test_machines_get_every_member() -> None:
                 "epss": None,
                 "likely": None,
                 "fixed_in": "3.0.2",
+                "fixable": True,
+                "fixes": [{"state": "fixed", "version": "3.0.2", "release": None, "since": None, "why": None}],
                 "score": "9.8",
                 "link": "https://example.com/a",
                 "first_seen": "2026-03-02T08:00:00Z",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -25,6 +25,7 @@ _SECONDS = 20.0
 _REDIRECTS = 3
 _GZIP = b"\x1f\x8b"
 _NOT_MODIFIED = 304
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class Fetcher(Protocol):
 
     def fetch(self, place: Place, etag: str, modified: str) -> Fetched | None:
         """What is there, or None where it is what has this ETag or date already; SignalError otherwise."""
+
+    def lines(self, place: Place) -> Iterator[bytes]:
+        """The lines of what is there, read as far as they are asked for; SignalError as of ``fetch``.
+
+        Not compressed. To be closed where it was not read to its end.
+        """
 
 
 class WebFetcher:
@@ -67,6 +74,33 @@ class WebFetcher:
             except SignalError as error:
                 troubles.append(error)
         raise troubles[0]
+
+    def lines(self, place: Place) -> Iterator[bytes]:
+        """From its first address; the connection is closed with the iterator."""
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        deadline = self._clock() + _SECONDS
+        try:
+            reply = self._pool.request(
+                "GET", self._local(place.urls[0]), headers=headers, preload_content=False, redirect=False
+            )
+            try:
+                if reply.status != 200:
+                    raise SignalError(place.name, f"answered {reply.status}")
+                yield from split_lines(place, self._chunks(place, reply, deadline))
+            finally:
+                reply.close()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise SignalError(place.name, f"could not be reached ({type(error).__name__})") from error
+
+    def _chunks(self, place: Place, reply: Any, deadline: float) -> Iterator[bytes]:
+        size = 0
+        while chunk := reply.read(_CHUNK, decode_content=False):
+            size += len(chunk)
+            if size > place.most:
+                raise SignalError(place.name, f"sends more than {place.most} bytes")
+            if self._clock() > deadline:
+                raise SignalError(place.name, f"took longer than {_SECONDS:.0f} s")
+            yield chunk
 
     def _get(self, place: Place, url: str, etag: str, modified: str) -> Fetched | None:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
@@ -95,24 +129,18 @@ class WebFetcher:
         if reply.status == _NOT_MODIFIED:
             return None
         if reply.status != 200:
-            raise SignalError(place.name, f"answered {reply.status}")
+            raise SignalError(place.name, f"answered {reply.status}", absent=reply.status == _NOT_FOUND)
         length = reply.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > place.most:
             raise SignalError(place.name, f"sends more than {place.most} bytes")
-        body = bytearray()
-        while chunk := reply.read(_CHUNK, decode_content=False):
-            body += chunk
-            if len(body) > place.most:
-                raise SignalError(place.name, f"sends more than {place.most} bytes")
-            if self._clock() > deadline:
-                raise SignalError(place.name, f"took longer than {_SECONDS:.0f} s")
-        return Fetched(bytes(body), reply.headers.get("ETag", "")[:200], reply.headers.get("Last-Modified", "")[:100])
+        body = b"".join(self._chunks(place, reply, deadline))
+        return Fetched(body, reply.headers.get("ETag", "")[:200], reply.headers.get("Last-Modified", "")[:100])
 
     def _local(self, url: str) -> str:
         if self._base is None:
             return url
-        parts = urlsplit(url)
-        return f"{self._base}/{parts.hostname}{parts.path}"
+        split = urlsplit(url)
+        return f"{self._base}/{split.hostname}{split.path}"
 
 
 class CopyFetcher:
@@ -134,9 +162,18 @@ class CopyFetcher:
         except ClientError as error:
             if error.response["ResponseMetadata"].get("HTTPStatusCode") == _NOT_MODIFIED:
                 return None
-            raise SignalError(place.name, f"S3 answered {error.response['Error']['Code']}") from error
+            code = error.response["Error"]["Code"]
+            # Where listing the prefix is not allowed, S3 denies what is not there.
+            absent = code in ("NoSuchKey", "AccessDenied")
+            raise SignalError(place.name, f"S3 answered {code}", absent=absent) from error
         except BotoCoreError as error:
             raise SignalError(place.name, f"S3 failed ({type(error).__name__})") from error
+
+    def lines(self, place: Place) -> Iterator[bytes]:
+        """Of the copy, which is near enough to be read as a whole."""
+        fetched = self.fetch(place, "", "")
+        assert fetched is not None
+        yield from lines(place, fetched.body)
 
 
 def expanded(place: Place, body: bytes) -> bytes:
@@ -145,13 +182,18 @@ def expanded(place: Place, body: bytes) -> bytes:
     Raises:
         SignalError: it is damaged, or larger than it may be.
     """
-    return b"".join(_parts(place, body))
+    return b"".join(parts(place, body))
 
 
 def lines(place: Place, body: bytes) -> Iterator[bytes]:
     """The lines of a body, without their ends, expanded part by part; errors as of ``expanded``."""
+    yield from split_lines(place, parts(place, body))
+
+
+def split_lines(place: Place, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text that comes in parts."""
     rest = b""
-    for part in _parts(place, body):
+    for part in chunks:
         *whole, rest = (rest + part).split(b"\n")
         if len(rest) > _CHUNK:
             raise SignalError(place.name, "has a line without end")
@@ -161,7 +203,8 @@ def lines(place: Place, body: bytes) -> Iterator[bytes]:
         yield rest.rstrip(b"\r")
 
 
-def _parts(place: Place, body: bytes) -> Iterator[bytes]:
+def parts(place: Place, body: bytes) -> Iterator[bytes]:
+    """A body part by part, expanded; errors as of ``expanded``."""
     # By its first bytes, not its headers: servers and copies differ in what they call compressed.
     if not body.startswith(_GZIP):
         if len(body) > place.most_expanded:
@@ -185,7 +228,7 @@ def _parts(place: Place, body: bytes) -> Iterator[bytes]:
 
 
 def _listed(place: Place, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or parts.hostname not in HOSTS or parts.port not in (None, 443):
+    split = urlsplit(url)
+    if split.scheme != "https" or split.hostname not in HOSTS or split.port not in (None, 443):
         raise SignalError(place.name, "redirects to a host that is not on the list")
     return url

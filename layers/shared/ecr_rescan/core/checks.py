@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ecr_rescan.core.errors import Fault
 from ecr_rescan.core.patterns import MOST_WILDCARDS, is_exact, wildcards
@@ -99,6 +99,14 @@ class Checks:
         if value is not None:
             self.fault(name, "must be true or false")
         return otherwise
+
+    def one_of(self, name: str, known: Sequence[str]) -> str:
+        """One of several words; the first where it is absent, null or wrong."""
+        value = self._get(name, False, "")
+        if value is not None and value not in known:
+            self.fault(name, f"must be one of {', '.join(known)}")
+            return known[0]
+        return known[0] if value is None else str(value)
 
     def severity(self, name: str) -> Severity | None:
         """One of the rated severities, in any letter case."""
@@ -209,6 +217,10 @@ class Checks:
             else:
                 self.fault(f"{name}[{position}]", "must be an object")
         return nested
+
+    def nested(self, name: str, value: Mapping[str, Any]) -> Checks:
+        """An object within this one, to be read in turn; its faults are named ``name.field``."""
+        return Checks(value, path=f"{self._path}{name}.", faults=self.faults, lenient=self._lenient)
 
     def _count_wildcards(self, name: str, patterns: Sequence[str]) -> None:
         if not self._lenient and any(wildcards(pattern) > MOST_WILDCARDS for pattern in patterns):

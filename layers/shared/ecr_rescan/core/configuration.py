@@ -18,6 +18,9 @@ from ecr_rescan.core.times import from_text, to_text, whole_seconds
 
 SCHEMA = 1
 
+DISCOVERED, FIXABLE = "discovered", "fixable"
+"""From when the days allowed run."""
+
 MOST_PATTERNS = 1000
 """Names and globs in one configuration, those of its suppressions included: each is tried against many things."""
 
@@ -32,6 +35,7 @@ _SETTABLE = (
     "newest",
     "severity",
     "notify",
+    "clock",
     "exploited",
     "ignore",
     "owner",
@@ -48,6 +52,7 @@ ANSWERED: dict[str, type] = {
     "warnings": list,
 }
 _STORED = ("schema", "selected_since", "selection")
+_NOTIFY = ("severity", "fixable")
 _SUPPRESSION = ("vulnerability", "package", "tags", "reason", "until")
 
 # A leading ! would exclude, and so suppress everything else.
@@ -101,6 +106,8 @@ class ScanConfiguration:
         newest: only that many most recently pushed images per repository; None for all.
         severity: the least severe to show; None for all.
         notify: the least severe to send.
+        notify_fixable: whether only what has a fix is sent, and what has none when it gets one.
+        clock: from when the days allowed run: ``discovered``, or ``fixable``, that is, from the day that a fix exists.
         exploited: whether a message is sent when something open becomes known as exploited.
         ignore: the suppressions, in the order given.
         owner: an attribute of messages, for filtering.
@@ -119,6 +126,8 @@ class ScanConfiguration:
     newest: int | None = None
     severity: Severity | None = None
     notify: Severity = Severity.HIGH
+    notify_fixable: bool = False
+    clock: str = DISCOVERED
     exploited: bool = True
     ignore: tuple[Suppression, ...] = ()
     owner: str | None = None
@@ -195,7 +204,8 @@ class ScanConfiguration:
             "tags": list(self.tags),
             "newest": self.newest,
             "severity": self.severity,
-            "notify": self.notify,
+            "notify": {"severity": self.notify, "fixable": True} if self.notify_fixable else self.notify,
+            "clock": self.clock,
             "exploited": self.exploited,
             "ignore": [suppression.to_wire() for suppression in self.ignore],
             "owner": self.owner,
@@ -263,6 +273,7 @@ def _read(
     registry = checks.shaped("registry", REGISTRY, "an account id: a string of 12 digits", required=True)
     repository = checks.repositories("repository")
     role_arn = checks.shaped("role_arn", ROLE_ARN, "the ARN of an IAM role: arn:aws:iam::123456789012:role/name")
+    notify, notify_fixable = _read_notify(checks, body.get("notify"))
     configuration = ScanConfiguration(
         id=id,
         created=created,
@@ -275,7 +286,9 @@ def _read(
         tags=checks.tags("tags"),
         newest=checks.number("newest", least=1, most=1000),
         severity=checks.severity("severity"),
-        notify=checks.severity("notify") or Severity.HIGH,
+        notify=notify or Severity.HIGH,
+        notify_fixable=notify_fixable,
+        clock=checks.one_of("clock", (DISCOVERED, FIXABLE)),
         exploited=checks.flag("exploited", otherwise=True),
         ignore=_read_ignore(checks),
         owner=checks.text("owner", longest=100),
@@ -293,6 +306,15 @@ def _read(
     if checks.faults:
         raise InvalidConfigurationError(checks.faults)
     return configuration
+
+
+def _read_notify(checks: Checks, value: object) -> tuple[Severity | None, bool]:
+    """A severity, or an object with one and ``fixable``."""
+    if not isinstance(value, dict):
+        return checks.severity("notify"), False
+    entry = checks.nested("notify", value)
+    entry.only(_NOTIFY)
+    return entry.severity("severity"), entry.flag("fixable", otherwise=False)
 
 
 def _read_ignore(checks: Checks) -> tuple[Suppression, ...]:

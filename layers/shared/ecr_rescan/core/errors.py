@@ -171,14 +171,16 @@ class SignalError(EcrRescanError):
     """A public source can't be read, or what it sent can't be used.
 
     Attributes:
-        source: its short name: ``kev``, ``euvd`` or ``epss``.
+        source: its short name, such as ``kev`` or ``debian``.
         problem: what is wrong, as the end of a sentence; nothing of what was sent but numbers.
+        absent: it was reached, and there is no such thing.
     """
 
-    def __init__(self, source: str, problem: str) -> None:
+    def __init__(self, source: str, problem: str, *, absent: bool = False) -> None:
         super().__init__(f"{source}: {problem}")
         self.source = source
         self.problem = problem
+        self.absent = absent
 
 
 class SettingsError(EcrRescanError):

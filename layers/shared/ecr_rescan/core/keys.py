@@ -27,6 +27,8 @@ GATE_TOKENS = f"{TOKENS}gate.json"
 DEPLOYMENT = "deployment.json"
 KNOWN_SIGNALS = f"{SIGNALS}known.json"
 TOLD_OF_SIGNALS = f"{SIGNALS}told.json"
+KNOWN_FIXES = f"{SIGNALS}fixes/known.json"
+PROGRESS_OF_FIXES = f"{SIGNALS}fixes/progress.json"
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SUFFIX = ".json"

@@ -21,7 +21,10 @@ SOON = timedelta(days=30)
 """How long before its end a release in use is told of."""
 
 _DEBIAN = re.compile(r"[+~]deb(\d{1,2})u\d")
-_UBUNTU = re.compile(r"ubuntu\d*\.(\d{2}\.(?:04|10))(?:\.|$)")
+# ubuntu0.20.04.7, build0.22.04.1, ~ubuntu16.04.3, ubuntu1.1~18.04.4; never ubuntu12.10, which is a twelfth revision.
+_UBUNTU = re.compile(r"(?:(?:ubuntu|build)\d*\.|~ubuntu|~)(\d{2}\.(?:04|10))(?:[.+~]|$)")
+_OF_UBUNTU = re.compile(r"ubuntu|build\d")
+_OF_ALPINE = re.compile(r"\d\S*-r\d{1,4}")
 _AMAZON = re.compile(r"\.amzn(\d{1,4})(?:\.|$)")
 _ENTERPRISE = re.compile(r"\.el(\d{1,2})(?:_\d+)?(?:\.|$)")
 _FREE_LONGER = "LTS"
@@ -41,8 +44,17 @@ class Release:
 
 
 def release_of(findings: Iterable[ScanFinding]) -> str | None:
-    """Such as ``Debian 11``; None where no finding tells, or where they contradict each other."""
-    told = Counter(name for finding in findings for name in _told(finding))
+    """Such as ``Debian 11``; ``Debian`` alone where only the distribution is told.
+
+    None where no finding tells, or where they contradict each other.
+    """
+    given = list(findings)
+    releases = Counter(name for finding in given for name in _told(finding))
+    # Where releases contradict each other, what they have in common is not worth more.
+    return _majority(releases or Counter(name for finding in given for name in _distribution(finding)))
+
+
+def _majority(told: Counter[str]) -> str | None:
     if not told:
         return None
     (name, times), *others = told.most_common()
@@ -84,11 +96,26 @@ def _release(row: dict[str, str | None]) -> Release:
 
 def _told(finding: ScanFinding) -> Iterator[str]:
     version, uri = finding.version, finding.uri
-    if found := _DEBIAN.search(version):
+    if _is_ubuntu(finding):
+        # Its versions may hold Debian's suffixes: 1:4.1.48-4+deb11u2ubuntu0.1~esm1.
+        if found := _UBUNTU.search(version):
+            yield f"Ubuntu {found[1]}"
+    elif found := _DEBIAN.search(version):
         yield f"Debian {found[1]}"
-    elif found := _UBUNTU.search(version):
-        yield f"Ubuntu {found[1]}"
     elif found := _AMAZON.search(version):
         yield f"Amazon Linux {found[1]}"
     elif (found := _ENTERPRISE.search(version)) and "access.redhat.com" in uri:
         yield f"Red Hat Enterprise Linux {found[1]}"
+
+
+def _distribution(finding: ScanFinding) -> Iterator[str]:
+    if _is_ubuntu(finding):
+        yield "Ubuntu"
+    elif "://security-tracker.debian.org/" in finding.uri:
+        yield "Debian"
+    elif _OF_ALPINE.fullmatch(finding.version):
+        yield "Alpine"
+
+
+def _is_ubuntu(finding: ScanFinding) -> bool:
+    return "/~ubuntu-security/" in finding.uri or _OF_UBUNTU.search(finding.version) is not None

@@ -20,11 +20,14 @@ def alert_id(
     raised_to: Severity | None,
     *,
     was_exploited: bool = False,
+    was_fixable: bool = False,
 ) -> str:
     """The permanent identity of an alert (RFC 9562, UUID version 5)."""
     name = "\x1f".join((config_id, vulnerability, package, to_text(wave) if wave else "", raised_to or ""))
     if was_exploited:
         name += "\x1fexploited"
+    if was_fixable:
+        name += "\x1ffixable"
     # What uuid.uuid5 does, without making a UUID of what is wanted as text: a feed may join 50,000 findings.
     made = hashlib.sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(made[16], 16) & 3]

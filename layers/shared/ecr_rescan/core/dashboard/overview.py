@@ -153,7 +153,7 @@ def _changed(summary: Summary) -> Html:
     if summary.totals.counts is None:
         return _card("warn", title, tag("p", "Unknown", class_="big"), tag("p", "no result yet", class_="soft"))
     day, week = (summary.totals.changes[window] for window in ("last_24h", "last_7d"))
-    came, went = (sum(day.values()) - day["resolved"], day["resolved"])
+    came, went = (sum(day.values()) - day["resolved"] - day["fixable"], day["resolved"])
     number = tag(
         "p",
         f"+{came:,}" if came else "0",
@@ -172,16 +172,21 @@ def severities(summary: Summary) -> Html | None:
     if counts is None:
         return None
     unrated = counts[Severity.UNDEFINED] + counts[Severity.UNTRIAGED]
-    columns = [_severity(severity.value, counts[severity], ages.get(severity), at) for severity in SHOWN]
-    columns.append(_severity("UNRATED", unrated, None, at))
+    fixes = summary.totals.fixable
+    columns = [
+        _severity(severity.value, counts[severity], ages.get(severity), at, None if fixes is None else fixes[severity])
+        for severity in SHOWN
+    ]
+    mended = None if fixes is None else fixes[Severity.UNDEFINED] + fixes[Severity.UNTRIAGED]
+    columns.append(_severity("UNRATED", unrated, None, at, mended))
     # Of several configurations each may ignore what another shows.
     ignored = summary.configurations[0].suppressed if len(summary.configurations) == 1 else 0
     note = tag("small", "each (vulnerability, package) once" + (f", {ignored:,} more ignored" if ignored else ""))
     return tag("section", tag("h2", "Open findings", note), tag("div", columns, class_="sev"), class_="card")
 
 
-def _severity(name: str, number: int, age: Age | None, at: datetime) -> Html:
-    notes = []
+def _severity(name: str, number: int, age: Age | None, at: datetime, fixable: int | None) -> Html:
+    notes = [tag("div", f"{fixable:,} with a fix", class_="d")] if number and fixable is not None else []
     if age is not None:
         notes.append(tag("div", f"oldest {_days(at - age.oldest_since)}", class_="d"))
         if age.beyond:
@@ -272,7 +277,7 @@ def newest_changes(summary: Summary, links: Links) -> Html:
 def _change(change: Change, links: Links) -> Html:
     return tag(
         "li",
-        chip(change.reason or change.kind, "good" if change.kind == "resolved" else "bad"),
+        chip(change.reason or change.kind, "good" if change.kind in ("resolved", "fixable") else "bad"),
         " ",
         chip(change.severity.value.lower(), severity_class(change.severity)),
         " ",

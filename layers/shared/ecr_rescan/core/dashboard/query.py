@@ -20,7 +20,7 @@ SORTS = {
 LONGEST_TEXT = 200
 LARGEST_PAGE_NUMBER = 100_000
 
-_NAMES = ("q", "state", "severity", "sort", "page", "cve")
+_NAMES = ("q", "state", "severity", "fixable", "sort", "page", "cve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class PageQuery:
 
     ``q``: text in the name of a repository or a tag. ``state``: a name of ``COVERAGE``. ``severity``: the least severe
     of the findings that an image must have. ``page``: of the images, from 1. ``cve``: a vulnerability to look for.
+    ``fixable``: "true" for images in which an upgrade mends something.
     """
 
     q: str = ""
@@ -37,6 +38,12 @@ class PageQuery:
     sort: str = "findings"
     page: int = 1
     cve: str = ""
+    fixable: str = ""
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether images are left out."""
+        return bool(self.q or self.state or self.severity or self.fixable)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> PageQuery:
@@ -50,6 +57,8 @@ class PageQuery:
         state, sort, page = given.get("state", ""), given.get("sort", "findings"), given.get("page", "1")
         if state and state not in COVERAGE:
             checks.fault("state", f"must be one of {', '.join(COVERAGE)}")
+        if given.get("fixable", "true") != "true":
+            checks.fault("fixable", "must be true")
         if sort not in SORTS:
             checks.fault("sort", f"must be one of {', '.join(SORTS)}")
         if not (page.isascii() and page.isdigit() and len(page) <= 6 and 1 <= int(page) <= LARGEST_PAGE_NUMBER):
@@ -57,7 +66,7 @@ class PageQuery:
         asked = (checks.text("q", longest=LONGEST_TEXT), checks.severity("severity"), checks.text("cve", longest=256))
         if checks.faults:
             raise InvalidRequestError("; ".join(f"{one.field}: {one.problem}" for one in checks.faults), checks.faults)
-        return cls(asked[0] or "", state, asked[1], sort, int(page), asked[2] or "")
+        return cls(asked[0] or "", state, asked[1], sort, int(page), asked[2] or "", given.get("fixable", ""))
 
     def changed(self, **changes: str | int) -> dict[str, str]:
         """The query with some of it changed, without what is as it is anyway."""
@@ -68,6 +77,7 @@ class PageQuery:
             "sort": self.sort,
             "page": self.page,
             "cve": self.cve,
+            "fixable": self.fixable,
         }
         asked = fields | {"page": 1} | changes
         plain = {"sort": "findings", "page": 1}

@@ -10,6 +10,7 @@ from ecr_rescan.core.dashboard.charts import bar, drawn, in_words
 from ecr_rescan.core.dashboard.overview import STATE_NAMES, chip, severity_class, title_of, words
 from ecr_rescan.core.dashboard.places import Places, distinct_images, weight
 from ecr_rescan.core.dashboard.query import SORTS, Links, PageQuery
+from ecr_rescan.core.fixes.words import fix_words
 from ecr_rescan.core.html import Html, tag
 from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import ORDER, RATED, Severity
@@ -152,6 +153,8 @@ def _fits(image: ImageSummary, query: PageQuery) -> bool:
         return False
     if query.q and query.q not in image.repository and not any(query.q in tag for tag in image.tags):
         return False
+    if query.fixable and not (image.upgrades and image.upgrades.findings):
+        return False
     if query.severity is None:
         return True
     return any(number and severity.reaches(query.severity) for severity, number in (image.counts or {}).items())
@@ -180,14 +183,20 @@ def _image(image: ImageSummary, suffix: str) -> Html:
     status = image.status
     kind, name = STATE_NAMES[status.state]
     where = tag("div", image.repository, ":", enumerated(image.tags), suffix, class_="name")
-    about = " ".join(part for part in (status.platform, image.digest[:19]) if part)
+    about = " ".join(part for part in (status.platform, image.release, image.digest[:19]) if part)
     ignored = f", {image.suppressed:,} ignored" if image.suppressed else ""
     exploited = [chip(f"{image.exploited:,} exploited", "bad"), " "] if image.exploited else []
+    mending = image.upgrades.sentence() if image.upgrades and image.upgrades.findings else ""
     return tag(
         "tr",
         _named(where, tag("div", about, class_="soft mono")),
         tag("td", chip(name, kind), tag("div", status.reason, class_="soft")),
-        tag("td", exploited, words(image.counts) + ignored, data_label="Findings", class_="counts"),
+        tag(
+            "td",
+            *(exploited, words(image.counts) + ignored, tag("div", mending, class_="soft") if mending else None),
+            data_label="Findings",
+            class_="counts",
+        ),
         tag("td", _when(status.scanned_at), data_label="Scanned", class_="soft when"),
         tag("td", _when(image.pushed_at), data_label="Pushed", class_="soft when"),
     )
@@ -210,9 +219,10 @@ def _filter(query: PageQuery, links: Links) -> Html:
         tag("label", "Repository or tag", tag("input", type="search", name="q", value=query.q or None)),
         tag("label", "State", tag("select", options(query.state, states), name="state")),
         tag("label", "Findings", tag("select", options(query.severity or "", least), name="severity")),
+        tag("label", "Fix", tag("select", options(query.fixable, [("", "any"), ("true", "has one")]), name="fixable")),
         tag("label", "Order", tag("select", options(query.sort, SORTS.items()), name="sort")),
         tag("button", "Show", type="submit"),
-        tag("a", "Show all", href=links.same({}, "images")) if query.q or query.state or query.severity else None,
+        tag("a", "Show all", href=links.same({}, "images")) if query.is_narrowed else None,
         action=f"{links.base}{links.here}#images",
         method="get",
         class_="filter",
@@ -272,14 +282,14 @@ def _places(found: Sequence[Place], places: Places) -> Html | None:
         return None
     alike: dict[tuple[object, ...], list[Place]] = {}
     for place in found:
-        told = (place.package, place.version, place.severity, place.since, place.fixed_in, place.stands_in)
+        told = (place.package, place.version, place.severity, place.since, place.fixes, place.stands_in)
         alike.setdefault((*_repository(place), *told, _ignored(place)), []).append(place)
     groups = sorted(alike.values(), key=lambda group: ORDER[group[0].severity])
     rows = [_found(group, places) for group in groups[:_MOST_PLACES]]
     heading = [
         _column("Repository and images", "w4"),
         _column("Package", "w2"),
-        *map(_column, ("Severity", "Since", "Fixed in")),
+        *map(_column, ("Severity", "Since", "Fix")),
     ]
     return _table(heading, rows, f"{len(rows):,} of {len(groups):,} lines, the most severe first")
 
@@ -309,7 +319,7 @@ def _found(group: Sequence[Place], places: Places) -> Html:
         tag("td", f"{first.package} {first.version}", data_label="Package", class_="name"),
         tag("td", chip(first.severity.value.lower(), severity_class(first.severity)), notes),
         tag("td", _when(first.since), data_label="Since", class_="soft when"),
-        tag("td", first.fixed_in or "not known", data_label="Fixed in", class_="name"),
+        tag("td", fix_words(first.package, first.fixes) or "not known", data_label="Fix", class_="name"),
     )
 
 

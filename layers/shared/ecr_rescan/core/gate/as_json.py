@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecr_rescan.core.fixes.words import fixes_to_wire
 from ecr_rescan.core.gate.verdict import Judged, Verdict
 from ecr_rescan.core.text import clean
 from ecr_rescan.core.times import to_text, to_text_or_none
@@ -72,7 +73,7 @@ def _judged_to_wire(one: Judged) -> dict[str, object]:
         "first_seen": to_text(one.first_seen),
         "since": to_text(one.since),
         "fixed_in": None if one.fixed_in is None else clean(one.fixed_in, 256),
-        "fixable": one.fixable,
+        **fixes_to_wire(one.fixes),
         "uri": one.uri,
         "ignored_until": one.ignored_until.isoformat() if one.ignored_until else None,
     }

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ecr_rescan.core.changes.findings import Finding, FindingKey, FindingsDocument, Opening
+from ecr_rescan.core.changes.has_fix import DocumentFixes
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.fixes.known import NO_FIXES, Fixes, fixable
+from ecr_rescan.core.fixes.states import Fix
+from ecr_rescan.core.fixes.words import fixed_in
 from ecr_rescan.core.gate import reasons
 from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.gate.reasons import Reason
@@ -35,8 +39,8 @@ class Judged:
     """A finding of the image.
 
     ``platforms``: those that have it; empty for an image of a single platform. ``fixable``: True where a fix is known,
-    None where nobody has said. ``ignored``: the suppressions that hide it, one of each configuration that selects the
-    image; empty where it is in sight. ``ignored_until``: when a suppression of it ended.
+    None where nobody knows; ``fixes``: the states of it. ``ignored``: the suppressions that hide it, one of each
+    configuration that selects the image; empty where it is in sight. ``ignored_until``: when a suppression of it ended.
     """
 
     vulnerability: str
@@ -49,6 +53,7 @@ class Judged:
     fixed_in: str | None
     fixable: bool | None
     uri: str | None
+    fixes: tuple[Fix, ...] = ()
     ignored: tuple[Suppression, ...] = ()
     ignored_until: date | None = None
 
@@ -89,6 +94,7 @@ class Record:
     document: FindingsDocument | None
     unreadable: Sequence[str] = ()
     unreadable_configurations: int = 0
+    fixes: Fixes = NO_FIXES
 
 
 def judge(question: Question, record: Record, *, at: datetime) -> Verdict:
@@ -123,6 +129,7 @@ class _Judging:
     configurations: Sequence[ScanConfiguration]
     at: datetime
     _hides: dict[tuple[int, tuple[Suppression, ...]], int] = field(default_factory=dict)
+    _fixes: DocumentFixes | None = None
 
     def run(self) -> Verdict:
         found = list(self._findings()) if self.record.document is not None and self.subject.usable else []
@@ -196,7 +203,7 @@ class _Judging:
             for version, parts in sorted(opening.affected.items())
             if any(part & seen for part in parts.values())
         )
-        fixes = sorted({fix for version in versions if (fix := finding.fixes.get(version))})
+        fixes = self._known_fixes(document).of_all(key, finding, seen)
         advisory = document.advisories.get(key[0])
         return Judged(
             *key,
@@ -205,8 +212,9 @@ class _Judging:
             platforms=self.subject.platforms(seen),
             first_seen=finding.first_seen,
             since=opening.at,
-            fixed_in=", ".join(fixes) or None,
-            fixable=True if fixes else None,
+            fixed_in=fixed_in(fixes),
+            fixable=fixable(fixes),
+            fixes=fixes,
             uri=safe_link(advisory.uri) if advisory else None,
             ignored=tuple(dict.fromkeys(by)) if is_ignored else (),
             ignored_until=None if is_ignored else self._ended(key),
@@ -218,6 +226,11 @@ class _Judging:
             seen = as_seen(view(self.configurations[place], document), document)
             known = self._hides[place, matching] = hidden(matching, seen)
         return known
+
+    def _known_fixes(self, document: FindingsDocument) -> DocumentFixes:
+        if self._fixes is None:
+            self._fixes = DocumentFixes(document, self.record.fixes)
+        return self._fixes
 
     def _ended(self, key: FindingKey) -> date | None:
         """When the last of the suppressions ended that were for it."""

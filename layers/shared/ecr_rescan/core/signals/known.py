@@ -14,12 +14,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from ecr_rescan.core import record_form
-from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV, NAMES, Listed
+from ecr_rescan.core.fixes.known import NO_FIXES, Fixes
+from ecr_rescan.core.signals.sources import EPSS, EUVD, FIX_SOURCES, KEV, NAMES, Listed
 from ecr_rescan.core.times import from_text_or_none, to_text_or_none
 
 SCHEMA = 1
 
-STALE_AFTER = {KEV: timedelta(days=3), EUVD: timedelta(days=3), EPSS: timedelta(days=3)}
+STALE_AFTER = dict.fromkeys((KEV, EUVD, EPSS, *FIX_SOURCES), timedelta(days=3))
 """Not read for so long, a source is called stale beside everything that is told from it."""
 
 
@@ -82,7 +83,11 @@ NOTHING_KNOWN = Signal()
 
 @dataclass(slots=True)
 class Signals:
-    """All of it. ``changed_at`` and ``version`` change with what is said of vulnerabilities, not with each reading."""
+    """All of it. ``changed_at`` and ``version`` change with what is said of vulnerabilities, not with each reading.
+
+    ``fixes_version``: of the document of fixes, which is one of its own and is read where this changed; ``fixes`` is
+    what was read of it.
+    """
 
     changed_at: datetime | None = None
     version: str = ""
@@ -91,6 +96,8 @@ class Signals:
     model: str = ""
     scores: dict[str, tuple[float, float]] = field(default_factory=dict)
     likely: dict[str, datetime | None] = field(default_factory=dict)
+    fixes_version: str = ""
+    fixes: Fixes = field(default=NO_FIXES, repr=False, compare=False)
     _made: dict[str, Signal] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, vulnerability: str) -> Signal:
@@ -139,8 +146,11 @@ class Signals:
         """Sources and their ages, in one line; the same all day."""
         if not self.sources:
             return "Whether anything is exploited is not known: no public list has been read."
-        read = ", ".join(NAMES[name] for name, one in sorted(self.sources.items()) if one.read_at is not None)
-        told = [f"Exploited and likely by {read}"] if read else []
+        read = [name for name, one in sorted(self.sources.items()) if one.read_at is not None]
+        lists = ", ".join(NAMES[name] for name in read if name not in FIX_SOURCES)
+        fixes = ", ".join(NAMES[name] for name in read if name in FIX_SOURCES)
+        told = [f"Exploited and likely by {lists}"] if lists else []
+        told += [f"Fixes by {fixes}"] if fixes else []
         return "; ".join([*told, *self.stale(on)]) + "."
 
     def to_json(self) -> bytes:
@@ -175,6 +185,7 @@ class Signals:
             model=str(wire["model"]),
             scores={cve: (score, percentile) for cve, (score, percentile) in wire["scores"].items()},
             likely={cve: from_text_or_none(since) for cve, since in wire["likely"].items()},
+            fixes_version=str(wire.get("fixes", "")),
         )
 
     def _content(self) -> dict[str, Any]:
@@ -183,6 +194,7 @@ class Signals:
             "model": self.model,
             "scores": {cve: list(self.scores[cve]) for cve in sorted(self.scores)},
             "likely": {cve: to_text_or_none(since) for cve, since in sorted(self.likely.items())},
+            **({"fixes": self.fixes_version} if self.fixes_version else {}),
         }
 
     def settle(self, now: datetime) -> None:

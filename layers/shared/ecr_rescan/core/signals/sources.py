@@ -18,7 +18,14 @@ import orjson
 from ecr_rescan.core.errors import SignalError
 
 KEV, EUVD, EPSS = "kev", "euvd", "epss"
-NAMES = {KEV: "CISA KEV", EUVD: "ENISA EUVD", EPSS: "FIRST EPSS"}
+FIX_SOURCES = {
+    "debian": "OSV (Debian)",
+    "ubuntu": "OSV (Ubuntu)",
+    "alpine": "OSV (Alpine)",
+    "amazon-2": "ALAS (Amazon Linux 2)",
+    "amazon-2023": "ALAS (Amazon Linux 2023)",
+}
+NAMES = {KEV: "CISA KEV", EUVD: "ENISA EUVD", EPSS: "FIRST EPSS", **FIX_SOURCES}
 
 _CVE = re.compile(r"CVE-\d{4}-\d{1,19}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -14,10 +14,14 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """``noticed``: what became known as exploited until then was told. ``looked_at``: the last daily look."""
+    """``noticed``: what became known as exploited until then was told. ``looked_at``: the last daily look.
+
+    ``fixes``: up to when it was told what became known of fixes.
+    """
 
     noticed: datetime | None = None
     looked_at: datetime | None = None
+    fixes: datetime | None = None
 
     def to_json(self) -> bytes:
         """The document's one and only form."""
@@ -25,6 +29,7 @@ class Told:
             "schema": SCHEMA,
             "noticed": to_text_or_none(self.noticed),
             "looked_at": to_text_or_none(self.looked_at),
+            "fixes": to_text_or_none(self.fixes),
         }
         return record_form.to_json(wire)
 
@@ -40,4 +45,5 @@ class Told:
 
     @classmethod
     def _from_wire(cls, wire: dict[str, Any]) -> Told:
-        return cls(from_text_or_none(wire["noticed"]), from_text_or_none(wire["looked_at"]))
+        names = ("noticed", "looked_at", "fixes")
+        return cls(*(from_text_or_none(wire.get(name)) for name in names))

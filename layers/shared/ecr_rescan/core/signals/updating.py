@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 
 from ecr_rescan.core.errors import SignalError
 from ecr_rescan.core.signals.known import Exploited, Signals, Source, merge_listed
-from ecr_rescan.core.signals.sources import EPSS, EUVD, KEV, Catalogue, Scores
+from ecr_rescan.core.signals.sources import EPSS, EUVD, FIX_SOURCES, KEV, Catalogue, Scores
 from ecr_rescan.core.times import whole_seconds
 
-EVERY = {KEV: timedelta(hours=1), EUVD: timedelta(hours=3), EPSS: timedelta(hours=12)}
+EVERY = {
+    **dict.fromkeys(FIX_SOURCES, timedelta(hours=1)),
+    **{KEV: timedelta(hours=1), EUVD: timedelta(hours=3), EPSS: timedelta(hours=12)},
+}
 """How old the last good reading may become. All of them change at most a few times a day."""
 
 _LONGEST_WAIT = timedelta(hours=12)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 from ecr_rescan.core.changes.findings import FindingKey
+from ecr_rescan.core.configuration import FIXABLE
+from ecr_rescan.core.fixes.states import Fix
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import Exploited, Signals
 
@@ -59,6 +61,17 @@ class Age:
     beyond: int
 
 
+def mendable_since(since: datetime, fixes: Sequence[Fix], clock: str) -> datetime | None:
+    """From when something can be mended, by the configuration's ``clock``; None: it can't be yet.
+
+    Where the fix was there when it was first looked for, that is since the finding is open.
+    """
+    if clock != FIXABLE:
+        return since
+    moments = [fix.since or since for fix in fixes if fix.fixable]
+    return max(since, min(moments)) if moments else None
+
+
 def counting_from(
     severity: Severity, since: datetime, listed: Exploited | None, *, likely: bool
 ) -> tuple[Rule, datetime]:
@@ -70,17 +83,25 @@ def counting_from(
     return Severity.HIGH.value if likely else "", since
 
 
-def beginnings(findings: Mapping[FindingKey, tuple[Severity, datetime]], signals: Signals) -> Beginnings:
+def beginnings(
+    findings: Mapping[FindingKey, tuple[Severity, datetime]],
+    signals: Signals,
+    mendable: Mapping[FindingKey, datetime] | None = None,
+) -> Beginnings:
     """By which rule each finding is to be mended, and from when its days count; a severity without any is left out.
 
+    ``mendable``: where given, what is not in it can't be mended yet, and no days count.
     The days of an exploited one count from the day on which a list named it, where that is later than the finding.
     """
     moments: dict[Severity, dict[Rule, list[datetime]]] = {}
     oldest: dict[Severity, datetime] = {}
-    for (vulnerability, _), (severity, since) in findings.items():
-        listed = signals.exploited.get(vulnerability)
-        rule, start = counting_from(severity, since, listed, likely=vulnerability in signals.likely)
-        moments.setdefault(severity, {}).setdefault(rule, []).append(start)
+    for key, (severity, since) in findings.items():
+        by_rule = moments.setdefault(severity, {})
+        started = since if mendable is None else mendable.get(key)
+        if started is not None:
+            likely = key[0] in signals.likely
+            rule, start = counting_from(severity, started, signals.exploited.get(key[0]), likely=likely)
+            by_rule.setdefault(rule, []).append(start)
         known = oldest.get(severity)
         if known is None or since < known:
             oldest[severity] = since

@@ -15,7 +15,7 @@ COLUMNS = (
     *("configuration", "owner", "registry", "region", "repository", "tags", "digest", "platform", "manifest"),
     *("state", "reason", "pushed_at", "scanned_at", "next_due"),
     *(severity.value.lower() for severity in Severity),
-    *("suppressed", "exploited"),
+    *("suppressed", "exploited", "upgrades", "fixable", "release"),
 )
 
 _LONGEST_CELL = 32_000
@@ -48,6 +48,9 @@ def _line(item: ConfigurationSummary, image: ImageSummary) -> list[str]:
         *(str(counts.get(severity, "")) for severity in Severity),
         "" if image.suppressed is None else str(image.suppressed),
         "" if image.exploited is None else str(image.exploited),
+        "" if image.upgrades is None else str(image.upgrades.packages),
+        "" if image.upgrades is None else str(image.upgrades.findings),
+        cell(image.release),
     ]
 
 
@@ -57,7 +60,7 @@ def size(row: Row) -> int:
     if image is None:
         return 0
     texts = (item.configuration.owner or "", image.repository, image.status.reason, image.status.platform or "")
-    return 380 + sum(map(carried, texts)) + sum(len(tag) + 1 for tag in image.tags)
+    return 440 + sum(map(carried, texts)) + sum(len(tag) + 1 for tag in image.tags)
 
 
 def cell(text: str | None) -> str:

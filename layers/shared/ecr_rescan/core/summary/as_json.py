@@ -39,6 +39,7 @@ def to_wire(summary: Summary) -> dict[str, object]:
             "repositories": totals.repositories,
             "images": totals.images,
             "counts": totals.counts,
+            "fixable": totals.fixable,
             "exploited": _exploited_to_wire(totals.exploited),
             "ages": _ages_to_wire(totals.ages, summary.at),
             "changes": totals.changes,
@@ -58,6 +59,7 @@ def _configuration_to_wire(item: ConfigurationSummary, at: datetime) -> dict[str
         **{name: configuration[name] for name in named},
         "coverage": coverage_to_wire(item.coverage),
         "counts": item.counts,
+        "fixable": item.fixable,
         "exploited": _exploited_to_wire(item.exploited),
         "suppressed": item.suppressed,
         "ages": _ages_to_wire(item.ages, at),
@@ -109,6 +111,8 @@ def _image_to_wire(image: ImageSummary) -> dict[str, object]:
         "counts": image.counts,
         "suppressed": image.suppressed,
         "exploited": image.exploited,
+        "upgrades": image.upgrades and {"packages": image.upgrades.packages, "findings": image.upgrades.findings},
+        "release": image.release,
     }
 
 
@@ -117,7 +121,7 @@ def size(row: Row) -> int:
     item, image = row
     if image is not None:
         # Everything but these is short, or bounded.
-        return 640 + len(image.repository) + carried(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)
+        return 760 + len(image.repository) + carried(image.status.reason) + sum(len(tag) + 5 for tag in image.tags)
     one = item.configuration
     listed = (*one.repository, *one.tags, *item.problems)
     told = (

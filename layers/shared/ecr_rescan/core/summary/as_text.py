@@ -40,7 +40,7 @@ def size(row: Row) -> int:
     item, image = row
     if image is None:
         return sum(carried(problem) + 120 for problem in item.problems)
-    block = 200 + len(image.repository) + carried(image.status.platform or "") + carried(image.status.reason)
+    block = 280 + len(image.repository) + carried(image.status.platform or "") + carried(image.status.reason)
     return sum(block + len(tag) for tag in image.tags)
 
 
@@ -75,6 +75,8 @@ def _results(image: ImageSummary, threshold: Severity | None) -> Iterator[str]:
         yield " no findings" + (f" of {threshold} or above" if threshold else "")
     if image.exploited:
         yield f" exploited: {image.exploited}"
+    if image.upgrades and image.upgrades.findings:
+        yield f" fix: {image.upgrades.sentence()}"
     if image.suppressed:
         yield f" suppressed: {image.suppressed}"
     if status.state in (ImageState.STALE, ImageState.END_OF_LIFE):

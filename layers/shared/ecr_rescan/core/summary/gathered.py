@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.suppressions import Suppressions
-from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.configuration import FIXABLE, ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.summary.ages import Beginnings, beginnings
@@ -29,7 +29,8 @@ class Gathered:
     ``tallies`` and ``repositories`` (findings by severity) are by repository. ``findings`` are those shown, with
     their severity and beginning; ``exploited``, those of them that are known to be. ``suppressed``: how many are
     hidden wherever they are. ``ignoring``: the suppressions that apply, with how many findings each hides.
-    ``recent``: the latest changes, the newest first. ``has_results``: whether any result counts at all.
+    ``recent``: the latest changes, the newest first. ``has_results``: whether any result counts at all. ``fixable``:
+    those of ``findings`` that an upgrade mends, and since when; None where nobody knows.
     """
 
     tallies: Mapping[str, Tally]
@@ -42,6 +43,7 @@ class Gathered:
     ignoring: tuple[tuple[Suppression, int], ...]
     recent: tuple[Change, ...]
     has_results: bool
+    fixable: Mapping[FindingKey, datetime] | None = None
 
 
 def gather(
@@ -73,6 +75,7 @@ def gather(
     threshold = configuration.severity
     # As the feed does it: by the highest severity anywhere, once that is known.
     shown = {key: value for key, value in found.items() if value[0].passes(threshold)}
+    fixable = _fixable(tallies.values(), shown)
     return Gathered(
         tallies=tallies,
         repositories={
@@ -82,13 +85,40 @@ def gather(
         },
         findings=shown,
         counts=counted(severity for severity, _ in shown.values()),
-        beginnings=beginnings(shown, signals),
+        beginnings=beginnings(shown, signals, (fixable or {}) if configuration.clock == FIXABLE else None),
         exploited=frozenset(key for key in shown if key[0] in signals.exploited),
         suppressed=sum(key not in found and severity.passes(threshold) for key, severity in hidden.items()),
         ignoring=suppressions.used(hidden),
         recent=changes(configuration, documents, since=since, on=on, signals=signals),
         has_results=any(one.has_results for one in tallies.values()),
+        fixable=fixable,
     )
+
+
+def _fixable(
+    tallies: Iterable[Tally], shown: Mapping[FindingKey, tuple[Severity, datetime]]
+) -> dict[FindingKey, datetime] | None:
+    """Those that can be mended in any repository, each since the earliest; None where that is known of none."""
+    known = [one.fixable for one in tallies if one.fixable is not None]
+    found: dict[FindingKey, datetime] = {}
+    for part in known:
+        for key, since in part.items():
+            if key in shown:
+                found[key] = min(since, found.get(key, since))
+    return found if known else None
+
+
+def fixable_counts(several: Iterable[Gathered]) -> Counts | None:
+    """How many findings an upgrade mends, by severity, each once; None where nobody knows."""
+    found: dict[FindingKey, Severity] = {}
+    known = False
+    for gathered in several:
+        known = known or gathered.fixable is not None
+        for key in gathered.fixable or ():
+            severity = gathered.findings[key][0]
+            if key not in found or ORDER[severity] < ORDER[found[key]]:
+                found[key] = severity
+    return counted(found.values()) if known else None
 
 
 def join(

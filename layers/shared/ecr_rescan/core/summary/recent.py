@@ -16,7 +16,7 @@ from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 
 LONGEST = timedelta(days=7)
 WINDOWS = {"last_24h": timedelta(hours=24), "last_7d": LONGEST}
-KINDS = ("new", "spread", "reopened", "escalated", "exploited", "resolved")
+KINDS = ("new", "spread", "reopened", "escalated", "exploited", "fixable", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ def changes(
         signals: what is known of vulnerabilities.
     """
     noticed = {cve for cve, one in signals.exploited.items() if one.noticed_at is not None and one.noticed_at >= since}
+    noticed |= signals.fixes.appeared(since)
     keys = set()
     told = []
     for document in documents:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ecr_rescan.core import keys
 from ecr_rescan.core.changes.findings import FindingKey, FindingsDocument
 from ecr_rescan.core.changes.view import select
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
@@ -24,11 +23,12 @@ from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.signals.known import NO_SIGNALS, Signals
 from ecr_rescan.core.summary.ages import Age, Beginnings, DaysAllowed, ages, beginnings, exploited_beyond
-from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, gather, join
+from ecr_rescan.core.summary.concerned import by_configuration, unreadable_of
+from ecr_rescan.core.summary.gathered import Counts, Gathered, counted, fixable_counts, gather, join
 from ecr_rescan.core.summary.image_state import ImageState, ImageStatus, ended, statuses
 from ecr_rescan.core.summary.others import OtherArtifacts, count_others, find_others
 from ecr_rescan.core.summary.recent import LONGEST, WINDOWS, Change, count, count_reasons
-from ecr_rescan.core.summary.tally import Tally
+from ecr_rescan.core.summary.tally import Tally, Upgrades
 
 _NOT_LISTED = "no image is selected: the registry's repositories have not been listed yet"
 
@@ -63,7 +63,8 @@ class ImageSummary:
 
     ``digest`` is what the tags name. ``counts`` and ``suppressed`` are None where there is no result that still
     tells; zeros alone always are those of a complete result not older than 24 h 10 min. ``exploited``: how many of
-    them are known to be exploited; None where that, or the result, is not known.
+    them are known to be exploited; None where that, or the result, is not known. ``upgrades``: what is to be done, None
+    where nobody knows. ``release``: of the distribution, where its findings tell.
     """
 
     repository: str
@@ -74,6 +75,8 @@ class ImageSummary:
     counts: Counts | None
     suppressed: int | None
     exploited: int | None = None
+    upgrades: Upgrades | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class ExploitedCount:
 class ConfigurationSummary:
     """What one configuration selects.
 
+    ``fixable``: how many of ``counts`` an upgrade mends; None where nobody knows.
     ``exploited``: None where it is not known, or there is no result. ``ages``: of the open findings, by severity.
     ``recent``: the changes of the last 7 days, the newest first; ``changes``: how many of each kind, by window;
     ``resolved``: how many for each reason. ``repositories``: findings by severity of each repository with a result.
@@ -122,6 +126,7 @@ class ConfigurationSummary:
     problems: tuple[str, ...]
     not_images: OtherArtifacts
     images: tuple[ImageSummary, ...]
+    fixable: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ class Totals:
     changes: Mapping[str, Mapping[str, int]]
     coverage: StateCounts
     not_images: Mapping[str, int]
+    fixable: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +204,7 @@ def summarise(
     totalling = _Totalling(set(), set(), {}, [], {})
     asked = sorted(configurations, key=lambda configuration: configuration.id)
     naming = Naming(asked)
-    named, unreadable = _by_configuration(naming, sorted(ledgers)), _unreadable(naming, ordered)
+    named, unreadable = by_configuration(naming, sorted(ledgers)), unreadable_of(naming, ordered)
     allowed = days_allowed or DaysAllowed()
     record = _Record(ledgers, documents, accounts or {}, named, unreadable, at, allowed, signals, gathering)
     summaries = tuple(_Summing(configuration, record).run(totalling) for configuration in asked)
@@ -216,30 +222,9 @@ def summarise(
             (ledger, [one.configuration for one in summaries if names(one.configuration, place)])
             for place, ledger in ledgers.items()
         ),
+        fixable=None if counts is None else fixable_counts(totalling.gathered),
     )
     return Summary(at, totals, summaries, ordered, signals)
-
-
-def _by_configuration(naming: Naming, places: Iterable[RepositoryId]) -> dict[str, list[RepositoryId]]:
-    """Configuration id → the repositories among these that it names."""
-    named: dict[str, list[RepositoryId]] = {}
-    for place in places:
-        for configuration in naming.of(place):
-            named.setdefault(configuration.id, []).append(place)
-    return named
-
-
-def _unreadable(naming: Naming, problems: Iterable[Problem]) -> dict[str, dict[str, str]]:
-    """Configuration id → the repositories that it names of which something can't be read, with what."""
-    unreadable: dict[str, dict[str, str]] = {}
-    for problem in problems:
-        for parse, what in ((keys.parse_images_key, "image ledger"), (keys.parse_findings_key, "findings")):
-            place = parse(problem.key)
-            if place is not None:
-                for configuration in naming.of(place):
-                    told = unreadable.setdefault(configuration.id, {})
-                    told[place[2]] = f"{place[2]}: its {what} can't be read"
-    return unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +289,7 @@ class _Summing:
             problems=tuple(self._problems()),
             not_images=find_others(self.configuration, self.ledgers.values()),
             images=tuple(self.images),
+            fixable=fixable_counts([gathered]) if gathered.has_results else None,
         )
 
     def _repository(self, ledger: Ledger, counted: Tally | None) -> list[ImageSummary]:
@@ -318,7 +304,14 @@ class _Summing:
             for found in statuses(ledger, digest, at=self.at):
                 status = ended(found, releases.get(found.manifest or ""), self.at)
                 told = self._counts(ledger, status, counted)
-                rows.append(ImageSummary(ledger.repository, digest, tags, image.pushed_at, status, *told))
+                upgrades = counted.upgrades if counted is not None and told[0] is not None else None
+                rows.append(
+                    ImageSummary(
+                        *(ledger.repository, digest, tags, image.pushed_at, status, *told),
+                        upgrades=(upgrades or {}).get(status.manifest or ""),
+                        release=releases.get(status.manifest or ""),
+                    )
+                )
         return rows
 
     def _counts(

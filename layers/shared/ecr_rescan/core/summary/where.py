@@ -8,14 +8,18 @@ from datetime import datetime
 
 from ecr_rescan.core.changes.closing import TOLD
 from ecr_rescan.core.changes.findings import Advisory, Closing, Finding, FindingKey, FindingsDocument, Opening
+from ecr_rescan.core.changes.has_fix import DocumentFixes
 from ecr_rescan.core.changes.masks import bits
 from ecr_rescan.core.changes.suppressions import Suppressions, hidden
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.fixes.known import Fixes, fixable
+from ecr_rescan.core.fixes.states import Fix
+from ecr_rescan.core.fixes.words import MOST_FIXES, WIRE_BYTES, fixed_in, fixes_to_wire
 from ecr_rescan.core.naming import Naming
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import ORDER, Severity
-from ecr_rescan.core.signals.known import NOTHING_KNOWN, Signal
+from ecr_rescan.core.signals.known import NO_SIGNALS, Signal, Signals
 from ecr_rescan.core.signals.wire import signal_to_wire
 from ecr_rescan.core.summary.pages import Cursor, carried
 from ecr_rescan.core.summary.summary import Problem
@@ -32,7 +36,8 @@ class Place:
 
     ``digest`` is what the tags name, ``manifest`` what was scanned; ``stands_in``: the result is that of an earlier
     image, until this one has its own. ``since``: the repository has it without a break. ``configurations`` that select
-    the image, by id, and ``suppressed_by``, those of them that don't want to hear of it.
+    the image, by id, and ``suppressed_by``, those of them that don't want to hear of it. ``fixes``: whether it can be
+    mended there, and how.
     """
 
     registry: str
@@ -45,12 +50,17 @@ class Place:
     package: str
     version: str
     severity: Severity
-    fixed_in: str | None
+    fixes: tuple[Fix, ...]
     since: datetime
     first_seen: datetime
     stands_in: bool
     configurations: tuple[str, ...]
     suppressed_by: tuple[str, ...]
+
+    @property
+    def fixed_in(self) -> str | None:
+        """The version that mends it."""
+        return fixed_in(self.fixes)
 
     @property
     def cursor(self) -> Cursor:
@@ -100,9 +110,13 @@ def where(
     problems: Iterable[Problem],
     *,
     at: datetime,
-    signal: Signal = NOTHING_KNOWN,
+    signals: Signals = NO_SIGNALS,
+    only_fixable: bool = False,
 ) -> Whereabouts:
-    """Look for a vulnerability, whatever the letter case of its id, in all that the configurations select."""
+    """Look for a vulnerability, whatever the letter case of its id, in all that the configurations select.
+
+    ``only_fixable``: leave out the images in which no upgrade mends it, as far as anybody knows.
+    """
     wanted = vulnerability.upper()
     places: list[Place] = []
     past: list[Past] = []
@@ -117,8 +131,10 @@ def where(
                 continue
             name = key[0]
             told = told or document.advisories.get(name)
-            places += _places(document, key, finding, concerned, at)
+            places += _places(document, key, finding, concerned, at, signals.fixes)
             past += _past(document, key, finding, concerned)
+    if only_fixable:
+        places = [place for place in places if fixable(place.fixes)]
     places.sort(key=lambda place: place.cursor)
     past.sort(key=lambda one: (-one.closed.timestamp(), one.registry, one.region, one.repository, one.package))
     found = told or Advisory("", "", None, None, "")
@@ -131,7 +147,7 @@ def where(
         places=tuple(places),
         past=tuple(past),
         problems=tuple(sorted(problems, key=lambda problem: problem.key)),
-        signal=signal,
+        signal=signals.of(wanted),
     )
 
 
@@ -145,6 +161,7 @@ def _places(
     finding: Finding,
     naming: Sequence[ScanConfiguration],
     at: datetime,
+    fixes: Fixes,
 ) -> Iterator[Place]:
     opening = finding.current
     if opening is None:
@@ -163,6 +180,7 @@ def _places(
                 if hide >> position & 1:
                     suppressing.append(configuration.id)
     affected = dict(_affected(opening))
+    known = DocumentFixes(document, fixes)
     for (digest, position), (selecting, suppressing, stands_in) in seen_by.items():
         manifest = document.manifests[position]
         if manifest is None:
@@ -177,7 +195,7 @@ def _places(
             package=key[1],
             version=version,
             severity=severity,
-            fixed_in=finding.fixes.get(version),
+            fixes=known.of(key, finding, version, 1 << position),
             since=opening.at,
             first_seen=finding.first_seen,
             stands_in=stands_in,
@@ -252,6 +270,7 @@ def _place_to_wire(place: Place) -> Mapping[str, object]:
         "version": clean(place.version, 256),
         "severity": place.severity,
         "fixed_in": None if place.fixed_in is None else clean(place.fixed_in, 256),
+        **fixes_to_wire(place.fixes),
         "since": to_text(place.since),
         "first_seen": to_text(place.first_seen),
         "stands_in": place.stands_in,
@@ -279,4 +298,10 @@ def size(place: Place) -> int:
     """What a place takes in JSON, at most."""
     names_of = (place.repository, place.package[:256], place.version[:256], (place.fixed_in or "")[:256])
     text = sum(map(carried, names_of)) + carried(place.platform or "") + sum(len(tag) + 5 for tag in place.tags)
-    return 800 + text + 50 * (len(place.configurations) + len(place.suppressed_by))
+    return (
+        800
+        + WIRE_BYTES
+        + text
+        + sum(carried(fix.version[:256]) for fix in place.fixes[:MOST_FIXES])
+        + 50 * (len(place.configurations) + len(place.suppressed_by))
+    )

@@ -21,6 +21,7 @@ from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.coverage import Coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.fixes.words import fix_words
 from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.telling.feed_images import ImageLists
@@ -48,6 +49,7 @@ _TITLES = {
     "reopened": "{}, back again",
     "escalated": "{}, severity raised",
     "exploited": "{}, now exploited",
+    "fixable": "{}, has a fix now",
     "resolved": "Resolved: {}",
 }
 _NEWS = {
@@ -55,6 +57,7 @@ _NEWS = {
     "reopened": "It was gone and is back.",
     "escalated": "Its severity was raised.",
     "exploited": "It is now known to be exploited.",
+    "fixable": "It had no fix, and has one now.",
 }
 _RESOLVED = {
     "fixed": "an image without it took the place",
@@ -108,6 +111,8 @@ def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
     wanted = [alert for alert in concerned if alert.severity.passes(threshold)]
     if source.filters.exploited:
         wanted = [alert for alert in wanted if alert.signal.exploited]
+    if source.filters.fixable:
+        wanted = [alert for alert in wanted if alert.fixable]
     shown = sorted((alert for alert in wanted if not alert.suppressed), key=lambda alert: alert.urgency)
     body: list[str] = []
     room = LIMIT_BYTES - _HEAD_BYTES
@@ -189,6 +194,8 @@ def _entry(alert: Alert, images: ImageLists) -> str:
     categories = [("severity", severity), ("kind", kind)] + ([("package", package)] if package else [])
     if alert.signal.exploited:
         categories.append(("exploited", "true"))
+    if alert.fixable is not None:
+        categories.append(("fixable", "true" if alert.fixable else "false"))
     return "".join(
         [
             f"<entry><id>urn:uuid:{alert.id}</id><title>{title}</title>",
@@ -234,8 +241,8 @@ def _facts(alert: Alert, kind: str) -> str:
         sentences.append(f"{exploited[0].upper()}{exploited[1:]}.")
     if epss := epss_words(alert.signal):
         sentences.append(f"EPSS {epss}{', likely to be exploited' if alert.signal.likely else ''}.")
-    if alert.fixed_in:
-        sentences.append(f"Fixed in {clean(alert.fixed_in, _NAME_CHARACTERS)}.")
+    if fix := fix_words(alert.package, alert.fixes):
+        sentences.append(f"Fix: {fix}.")
     if advisory.score:
         vector = f" {clean(advisory.vector, _NAME_CHARACTERS)}" if advisory.vector else ""
         sentences.append(f"CVSS {clean(advisory.score, _NAME_CHARACTERS)}{vector}.")

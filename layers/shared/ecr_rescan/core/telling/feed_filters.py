@@ -12,7 +12,7 @@ from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
-FORM = "2"
+FORM = "3"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
@@ -27,6 +27,7 @@ class FeedFilters:
     resolved: bool = False
     limit: int | None = None
     exploited: bool = False
+    fixable: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FeedFilters:
@@ -50,6 +51,9 @@ class FeedFilters:
         exploited = query.get("exploited", "false")
         if exploited not in ("true", "false"):
             faults.append(Fault("exploited", "must be true or false"))
+        fixable = query.get("fixable", "false")
+        if fixable not in ("true", "false"):
+            faults.append(Fault("fixable", "must be true or false"))
         limit = query.get("limit")
         if limit is not None and not _LIMIT.fullmatch(limit):
             faults.append(Fault("limit", "must be a whole number from 1 to 10000"))
@@ -61,6 +65,7 @@ class FeedFilters:
             resolved=resolved == "true",
             limit=int(limit) if limit is not None else None,
             exploited=exploited == "true",
+            fixable=fixable == "true",
         )
 
     @property
@@ -72,5 +77,6 @@ class FeedFilters:
             "resolved": "true" if self.resolved else None,
             "limit": self.limit,
             "exploited": "true" if self.exploited else None,
+            "fixable": "true" if self.fixable else None,
         }
         return urlencode({name: value for name, value in given.items() if value is not None})

@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 
-from ecr_rescan.core.changes.alerts import Alert, Occurrence
+from ecr_rescan.core.changes.alert_parts import Occurrence
+from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.findings import FindingsDocument, Image
 from ecr_rescan.core.changes.view import view
 from ecr_rescan.core.configuration import ScanConfiguration
+from ecr_rescan.core.fixes.known import joined
+from ecr_rescan.core.fixes.words import fixed_in
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import most_severe
 from ecr_rescan.core.text import clean, console_url, enumerated
@@ -102,9 +105,12 @@ class ImageLists:
         ]
         if not occurrences:
             return None
+        fixes = joined(fix for occurrence in occurrences for fix in occurrence.fixes)
         return replace(
             alert,
             severity=most_severe([occurrence.severity for occurrence in occurrences]),
+            fixes=fixes,
+            fixed_in=fixed_in(fixes),
             occurrences=tuple(occurrences),
             repositories=tuple(dict.fromkeys(occurrence.document.repository for occurrence in occurrences)),
         )

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ecr_rescan.core.changes.alerts import Alert, Occurrence
+from ecr_rescan.core.changes.alert_parts import Occurrence
+from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
 from ecr_rescan.core.changes.findings import Image
 from ecr_rescan.core.changes.states import State
 from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.fixes.words import fix_words, fixes_to_wire
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire
 from ecr_rescan.core.telling.ascii import readable_ascii
@@ -29,6 +31,7 @@ _KINDS = {
     "reopened": "back again",
     "escalated": "severity raised",
     "exploited": "now exploited",
+    "fixable": "has a fix now",
     "baseline": "known from the beginning",
 }
 _SUPPRESSIONS = {"ended": "Ended after", "ending": "Ends after", "unused": "Matches nothing any more"}
@@ -259,8 +262,8 @@ class _AlertItem:
             lines.append(f"  {plain(occurrence.document.repository, 256)}: {tags}{version}")
         if len(alert.occurrences) > _OCCURRENCES:
             lines.append(f"  and {len(alert.occurrences) - _OCCURRENCES} more")
-        if alert.fixed_in:
-            lines.append(f"  fixed in {plain(alert.fixed_in, 200)}")
+        if fix := fix_words(alert.package, alert.fixes):
+            lines.append(f"  Fix: {plain(fix, 400)}")
         lines.append(f"  first seen {to_text(alert.first_seen)}")
         link = safe_link(alert.advisory.uri)
         return "\n".join([*lines, f"  {link}"] if link else lines)
@@ -270,7 +273,8 @@ class _AlertItem:
         package = f" in {code(alert.package, _NAME)}" if alert.package else ""
         where = ", ".join(code(name, 128) for name in alert.repositories[:3])
         more = f" and {len(alert.repositories) - 3} more" if len(alert.repositories) > 3 else ""
-        fixed = f", fixed in {code(alert.fixed_in, 100)}" if alert.fixed_in else ""
+        fix = fix_words(alert.package, alert.fixes)
+        fixed = f", fix: {code(fix, 200)}" if fix else ""
         link = safe_link(alert.advisory.uri)
         line = f"*{alert.severity}* {code(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]}) – {where}{more}"
         signal = "".join(f", {words}" for words in _signal_words(alert))
@@ -286,6 +290,7 @@ class _AlertItem:
             "package": clean(alert.package, 256),
             **signal_to_wire(alert.signal),
             "fixed_in": clean(alert.fixed_in, 256) if alert.fixed_in else None,
+            **fixes_to_wire(alert.fixes),
             "score": clean(alert.advisory.score, 32) if alert.advisory.score else None,
             "link": safe_link(alert.advisory.uri),
             "first_seen": to_text(alert.first_seen),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_rescan.core.fixes.words import MOST_FIXES, WIRE_BYTES, fix_words, fixes_to_wire
 from ecr_rescan.core.signals.known import Signal, Signals
 from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire, signals_to_wire
 from ecr_rescan.core.summary.ages import DaysAllowed
@@ -27,7 +28,8 @@ NOTE = "ECR's basic scans see packages of the operating system only: no npm, pip
 COLUMNS = (
     *("configuration", "description", "owner", "vulnerability", "package", "severity", "state", "kind"),
     *("exploited", "exploited_since", "ransomware", "epss"),
-    *("first_seen", "since", "published", "updated", "fixed_in", "repositories", "images", "platforms"),
+    *("first_seen", "since", "published", "updated", "fixed_in", "fixable", "fix"),
+    *("repositories", "images", "platforms"),
     *("days_open", "days_left", "suppressed_reason", "suppressed_until", "closed_at", "close_reason"),
 )
 
@@ -93,7 +95,7 @@ def _row_to_wire(row: Row, listing: Listing, extents: Extents) -> dict[str, obje
         "published": to_text(row.published),
         "updated": to_text(row.updated),
         "fixed_in": None if row.fixed_in is None else clean(row.fixed_in, 256),
-        "fixable": row.fixable,
+        **fixes_to_wire(row.fixes),
         "uri": safe_link(row.advisory.uri),
         "repositories": row.repositories[:MOST_REPOSITORIES],
         "repositories_total": len(row.repositories),
@@ -114,7 +116,11 @@ def size(row: Row) -> int:
     named = (row.vulnerability[:256], row.package[:256], (row.fixed_in or "")[:256], row.configuration.owner or "")
     texts = (*named, row.configuration.description or "", row.suppressed.reason if row.suppressed else "")
     places = sum(len(name) + 8 for name in row.repositories[:MOST_REPOSITORIES])
-    return 1_500 + sum(map(carried, texts)) + places + len(row.advisory.uri[:2_000])
+    return 1_500 + WIRE_BYTES + _fixes_size(row) + sum(map(carried, texts)) + places + len(row.advisory.uri[:2_000])
+
+
+def _fixes_size(row: Row) -> int:
+    return sum(carried(fix.version[:256]) for fix in row.fixes[:MOST_FIXES])
 
 
 def to_csv(listing: Listing) -> str:
@@ -129,6 +135,8 @@ def to_csv(listing: Listing) -> str:
         told |= {
             "repositories": " ".join(row.repositories[:MOST_REPOSITORIES]),
             **_signal_cells(row.signal),
+            "fixable": None if row.fixable is None else "true" if row.fixable else "false",
+            "fix": fix_words(row.package, row.fixes),
             "suppressed_reason": hidden.reason if hidden else None,
             "suppressed_until": hidden.until.isoformat() if hidden and hidden.until else None,
         }
@@ -183,8 +191,8 @@ def _line(row: Row, listing: Listing, extents: Extents) -> str:
     left = row.days_left(listing.days_allowed, listing.at)
     if left is not None:
         parts.append(f"{left} d left" if left >= 0 else f"{-left} d overdue")
-    if row.fixed_in:
-        parts.append(f"fixed in {row.fixed_in}")
+    if fix := fix_words(row.package, row.fixes):
+        parts.append(f"fix: {fix}")
     if row.suppressed:
         parts.append(f"ignored: {row.suppressed.reason}")
     return "; ".join(parts)

@@ -15,7 +15,7 @@ from ecr_rescan.core.times import from_text
 STATES = ("open", "resolved", "suppressed", "all")
 SORTS = ("matters", "newest", "oldest", "vulnerability", "package")
 GLOBS = ("repository", "tag", "package", "vulnerability")
-PARAMETERS = (*GLOBS, "configuration", "owner", "severity", "state", "overdue", "exploited", "since", "sort")
+PARAMETERS = (*GLOBS, "configuration", "owner", "severity", "state", "overdue", "exploited", "fixable", "since", "sort")
 LONGEST = 256
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -27,7 +27,7 @@ class ListQuery:
 
     ``repository``, ``tag``, ``package``, ``vulnerability`` are names or globs in any letter case, those of what is
     found. ``severity`` is the least severe; unrated ones pass, as in the feed. ``exploited``: only what is known to be
-    exploited. ``since``: open since then or later.
+    exploited; ``fixable``: to have a fix. ``since``: open since then or later.
     """
 
     repository: str | None = None
@@ -40,6 +40,7 @@ class ListQuery:
     state: str = "open"
     overdue: bool = False
     exploited: bool = False
+    fixable: bool = False
     since: datetime | None = None
     sort: str = "matters"
 
@@ -59,7 +60,7 @@ class ListQuery:
             faults.append(Fault("severity", f"must be one of {', '.join(RATED)}"))
         state = _one_of("state", query, STATES, faults)
         sort = _one_of("sort", query, SORTS, faults)
-        overdue, exploited = _flag("overdue", query, faults), _flag("exploited", query, faults)
+        overdue, exploited, fixable = (_flag(name, query, faults) for name in ("overdue", "exploited", "fixable"))
         since = _since(query.get("since"), faults)
         if faults:
             raise InvalidRequestError("; ".join(f"{fault.field}: {fault.problem}" for fault in faults), faults)
@@ -74,6 +75,7 @@ class ListQuery:
             state=state,
             overdue=overdue,
             exploited=exploited,
+            fixable=fixable,
             since=since,
             sort=sort,
         )

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from ecr_rescan.core.changes.alerts import Alert, Occurrence, alerts
+from ecr_rescan.core.changes.alert_parts import Occurrence
+from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.changes.findings import Advisory, FindingsDocument
 from ecr_rescan.core.changes.view import View, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
+from ecr_rescan.core.fixes.known import fixable, joined
+from ecr_rescan.core.fixes.states import Fix
+from ecr_rescan.core.fixes.words import fixed_in
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.severity import Severity, most_severe
 from ecr_rescan.core.signals.known import NO_SIGNALS, NOTHING_KNOWN, Signal, Signals
 from ecr_rescan.core.signals.order import urgency
-from ecr_rescan.core.summary.ages import DaysAllowed, counting_from
+from ecr_rescan.core.summary.ages import DaysAllowed, counting_from, mendable_since
 from ecr_rescan.core.summary.pages import Cursor
 from ecr_rescan.core.vulnerabilities.query import ListQuery
 
@@ -27,8 +31,8 @@ class Row:
     """A vulnerability in a package, as a configuration has it across its repositories.
 
     ``kind`` and ``published`` are those of its latest alert, ``since`` is when the oldest of its openings began: its
-    age runs from then. ``fixable``: True where a fix is known, None where nobody has said. ``signal``: what public
-    lists say. A resolved row has no occurrences; ``closed_at`` and ``close_reason`` say how it ended.
+    age runs from then. ``fixes``: the states that it has in the images. ``signal``: what public lists
+    say. A resolved row has no occurrences; ``closed_at`` and ``close_reason`` say how it ended.
     """
 
     configuration: ScanConfiguration
@@ -49,11 +53,12 @@ class Row:
     suppressed: Suppression | None = None
     closed_at: datetime | None = None
     close_reason: str | None = None
+    fixes: tuple[Fix, ...] = ()
 
     @property
     def fixable(self) -> bool | None:
-        """Whether there is a fix, as far as anybody has said."""
-        return True if self.fixed_in else None
+        """Whether an upgrade mends it somewhere; None where nobody knows."""
+        return fixable(self.fixes)
 
     def days_open(self, at: datetime) -> int:
         """Whole days since it began, until it ended or now."""
@@ -61,7 +66,10 @@ class Row:
 
     def days_left(self, allowed: DaysAllowed, at: datetime) -> int | None:
         """Whole days left to mend it, negative where it is overdue; None where there is no limit, or no need."""
-        rule, start = counting_from(self.severity, self.since, self.signal.exploited, likely=self.signal.likely)
+        started = mendable_since(self.since, self.fixes, self.configuration.clock)
+        if started is None:
+            return None
+        rule, start = counting_from(self.severity, started, self.signal.exploited, likely=self.signal.likely)
         days = allowed.of(rule)
         return None if days is None or self.state != OPEN else (start + timedelta(days=days) - at).days
 
@@ -113,6 +121,7 @@ def _row(configuration: ScanConfiguration, group: Sequence[Alert]) -> Row:
         suppressed=latest.suppressed if state == SUPPRESSED else None,
         closed_at=latest.resolved_at,
         close_reason=latest.resolved_reason or None,
+        fixes=joined(fix for one in occurrences for fix in one.fixes),
     )
 
 
@@ -144,7 +153,7 @@ class Asked:
             if left is None:
                 return None
             row = left
-        if query.exploited and row.signal.exploited is None:
+        if (query.exploited and row.signal.exploited is None) or (query.fixable and not row.fixable):
             return None
         if not row.severity.passes(query.severity) or (query.since is not None and row.since < query.since):
             return None
@@ -170,9 +179,12 @@ class Asked:
                     occurrences.append(replace(one, mask=mask))
         if not occurrences:
             return None
+        fixes = joined(fix for one in occurrences for fix in one.fixes)
         return replace(
             row,
             occurrences=tuple(occurrences),
+            fixes=fixes,
+            fixed_in=fixed_in(fixes),
             repositories=tuple(sorted({one.document.repository for one in occurrences})),
             severity=most_severe([one.severity for one in occurrences]),
         )

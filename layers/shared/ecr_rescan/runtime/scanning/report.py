@@ -21,6 +21,7 @@ class Report:
     ``oldest_hours``: the age of the oldest result that is to be kept current. ``left_for_next_tick``: repositories that
     there was no time for. ``paused``: accounts whose quota is spent.
     ``troubled``: accounts that can't be read, or of which something can't be asked, tried in this tick or before.
+    ``fixes_left``: vulnerabilities of which it is still to be read whether they have a fix.
     """
 
     configurations: int = 0
@@ -45,6 +46,7 @@ class Report:
     removed: int = 0
     problems: Counter[str] = field(default_factory=Counter)
     messages: int = 0
+    fixes_left: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count(self, plan: Plan, now: datetime) -> None:

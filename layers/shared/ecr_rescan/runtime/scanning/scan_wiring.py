@@ -21,6 +21,7 @@ from ecr_rescan.runtime.scanning.signal_news import ToldMarker
 from ecr_rescan.runtime.scanning.start_scan import Environment
 from ecr_rescan.runtime.settings import StartScanSettings, load_start_scan_settings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper
+from ecr_rescan.runtime.signals.fixing import PACE_SECONDS, FixesKeeper
 
 # The standard mode takes LimitExceededException for a throttle, and would spend three calls and seconds on each image
 # that was scanned within 24 hours. Whoever calls ECR retries what deserves it.
@@ -44,6 +45,7 @@ def settings() -> StartScanSettings:
 @cache
 def environment() -> Environment:
     """Everything that StartScan works with."""
+    fetcher = _fetcher()
     roles = AssumedRoles(wiring.client("sts"), external_id=settings().role_external_id or "", now=clock.now)
     return Environment(
         settings=settings(),
@@ -53,7 +55,8 @@ def environment() -> Environment:
         queue=EventsQueue(wiring.client("sqs"), settings().queue_url, settings().dead_letters_url),
         topic=Topic(wiring.client("sns"), settings().topic_arn, seconds=pacing.seconds, sleep=pacing.sleep),
         base_url=_base_url,
-        signals=SignalsKeeper(wiring.documents(), _fetcher(), settings().epss_likely),
+        signals=SignalsKeeper(wiring.documents(), fetcher, settings().epss_likely),
+        fixes=FixesKeeper(wiring.documents(), fetcher, pace=_pace()),
         told=ToldMarker(wiring.documents()),
     )
 
@@ -81,6 +84,12 @@ def _fetcher() -> Fetcher | None:
     if origin.bucket is not None:
         return CopyFetcher(wiring.client("s3"), origin.bucket, origin.prefix)
     return WebFetcher(base=origin.base)
+
+
+def _pace() -> float:
+    """Nobody is spared by pacing requests to this machine, or to our own copies."""
+    origin = settings().signals
+    return PACE_SECONDS if origin is not None and origin.base is None and origin.bucket is None else 0.0
 
 
 def _ecr(region: str, credentials: Credentials | None) -> Any:

@@ -15,7 +15,7 @@ from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.changes.findings import Finding, FindingKey, FindingsDocument
 from ecr_rescan.core.changes.notices import Notices
 from ecr_rescan.core.changes.states import has_states, states
-from ecr_rescan.core.changes.worth import likely_due, unrated_due
+from ecr_rescan.core.changes.worth import UNKNOWN_FOR, fix_due, fix_unknown_due, likely_due, unrated_due
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import EcrRescanError, StoreError
 from ecr_rescan.core.keys import TOLD_OF_SIGNALS
@@ -83,9 +83,14 @@ class SignalNews:
             if one.noticed_at is not None and (told.noticed is None or one.noticed_at > told.noticed)
         }
         daily = told.looked_at is None or told.looked_at.date() != now.date()
-        if not fresh and not daily:
-            return 0
-        look = _Look(fresh, daily, told.looked_at or now, now)
+        fixes = self._signals.fixes
+        known = fixes.newest()
+        # What was known when this was first looked at is no news.
+        started = told.fixes or known
+        mended = fixes.news(started) if any(one.notify_fixable for one in configurations) else set()
+        if not fresh and not daily and not mended:
+            return 0 if told.fixes == known or told.fixes is not None else self._begin(told, known)
+        look = _Look(fresh, daily, told.looked_at or now, now, mended, started or now)
         sent = 0
         troubles: list[EcrRescanError] = []
         documents = self._documents_of(configurations, look, troubles)
@@ -100,8 +105,12 @@ class SignalNews:
         if self._unsent:
             return sent
         newest = max(filter(None, (told.noticed, self._signals.newest())), default=None)
-        self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at))
+        self._marker.write(Told(newest, whole_seconds(now) if daily else told.looked_at, known))
         return sent
+
+    def _begin(self, told: Told, known: datetime | None) -> int:
+        self._marker.write(Told(told.noticed, told.looked_at, known))
+        return 0
 
     def _documents_of(
         self, configurations: Sequence[ScanConfiguration], look: _Look, troubles: list[EcrRescanError]
@@ -144,6 +153,15 @@ class SignalNews:
                 lambda told: changes_message(configuration, told, self._base_url, look.now),
                 look.now,
             )
+        fixable = [one for one in visible if fix_due(one, configuration, look.fixes_after, look.now)]
+        if look.daily:
+            fixable += [one for one in visible if fix_unknown_due(one, configuration, look.after, look.now)]
+        sent += self._send(
+            configuration,
+            {alert.id: alert for alert in fixable},
+            lambda told: changes_message(configuration, told, self._base_url, look.now),
+            look.now,
+        )
         if look.daily:
             unrated = [one for one in visible if unrated_due(one, configuration, look.after, look.now)]
             likely = [one for one in visible if likely_due(one, look.after, look.now)]
@@ -202,19 +220,36 @@ class SignalNews:
 
 
 class _Look:
-    """What is looked for: ``fresh`` are newly exploited; ``daily``: also what time brought since ``after``."""
+    """What is looked for: ``fresh`` are newly exploited; ``daily``: also what time brought since ``after``.
 
-    def __init__(self, fresh: Collection[str], daily: bool, after: datetime, now: datetime) -> None:
+    ``mended``: vulnerabilities of whose fixes something became known after ``fixes_after``.
+    """
+
+    def __init__(
+        self,
+        fresh: Collection[str],
+        daily: bool,
+        after: datetime,
+        now: datetime,
+        mended: Collection[str],
+        fixes_after: datetime,
+    ) -> None:
         self.fresh = fresh
         self.daily = daily
         self.after = after
         self.now = now
+        self.mended = mended
+        self.fixes_after = fixes_after
 
     def concerns(self, key: FindingKey, finding: Finding) -> bool:
         """Whether there may be something to tell of a finding."""
         opening = finding.current
         if opening is None:
             return False
-        if key[0] in self.fresh:
+        if key[0] in self.fresh or key[0] in self.mended:
             return True
-        return self.daily and any(not severity.rated for parts in opening.affected.values() for severity in parts)
+        if not self.daily:
+            return False
+        if self.after < opening.at + UNKNOWN_FOR <= self.now:
+            return True
+        return any(not severity.rated for parts in opening.affected.values() for severity in parts)

@@ -39,6 +39,7 @@ from ecr_rescan.runtime.scanning.turns import KnownPlan
 from ecr_rescan.runtime.scanning.vital_signs import VitalSigns
 from ecr_rescan.runtime.settings import StartScanSettings
 from ecr_rescan.runtime.signals.fetching import SignalsKeeper, refreshed
+from ecr_rescan.runtime.signals.fixing import FixesKeeper
 from ecr_rescan.runtime.signals.reading import signals_reader
 
 RESERVE_SECONDS = 30.0
@@ -63,6 +64,7 @@ class Environment:
     topic: Topic
     base_url: Callable[[], str | None]
     signals: SignalsKeeper
+    fixes: FixesKeeper
     told: ToldMarker
     plans: dict[str, KnownPlan] = field(default_factory=dict)
     notices: dict[str, Kept] = field(default_factory=dict)
@@ -114,6 +116,7 @@ def tick(environment: Environment, now: datetime, seconds_left: Callable[[], flo
             run.report.removed = Retention(documents, environment.swept).sweep(configurations, run.plans(), now)
         write_history(documents, configurations, now)
         vitals = _vital_signs(environment).tick_ended(registries.refusals(now), now)
+        run.report.fixes_left = _fixes(environment, now, seconds_left() - RESERVE_SECONDS)
     finally:
         logger.info(
             "tick",
@@ -225,6 +228,20 @@ def _signal_news(
         metrics.add_metric("MessagesDelayed", MetricUnit.Count, 1)
         logger.warning("News of signals could not be sent yet", error=str(error))
         return 0
+
+
+def _fixes(environment: Environment, now: datetime, seconds: float) -> int:
+    """A part of what is to be known of fixes, in the time that is left; how many are left for later ticks."""
+    try:
+        reading = environment.fixes.refresh(now, seconds)
+    except EcrRescanError as error:
+        logger.warning("Fixes could not be refreshed", error=str(error))
+        return 0
+    if reading is None:
+        return 0
+    if reading.changed:
+        environment.signals.forget()
+    return reading.left
 
 
 def _notices(

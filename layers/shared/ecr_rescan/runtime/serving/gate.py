@@ -16,15 +16,17 @@ from ecr_rescan.core.naming import RepositoryId, names
 from ecr_rescan.core.patterns import matches
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.runtime.serving.records import ledgers, recorded_findings
+from ecr_rescan.runtime.signals.reading import signals_reader
 
 
 class GateService:
-    """Answers from the configurations and the two documents of one repository; ECR is never asked."""
+    """Answers from the configurations, the two documents of one repository and public fixes; ECR is never asked."""
 
     def __init__(self, configurations: ConfigurationStore, documents: DocumentStore) -> None:
         self._configurations = configurations
         self._ledgers = ledgers(documents)
         self._findings = recorded_findings(documents)
+        self._signals = signals_reader(documents)
 
     def judge(self, question: Question, *, at: datetime) -> Verdict:
         """May the image go on?
@@ -51,6 +53,7 @@ class GateService:
             document=found.by_repository.get(place),
             unreadable=[f"{problem.key}: {problem.problem}" for problem in (*recorded.problems, *found.problems)],
             unreadable_configurations=unreadable,
+            fixes=self._signals.read().fixes,
         )
         return judge(question, record, at=whole_seconds(at))
 

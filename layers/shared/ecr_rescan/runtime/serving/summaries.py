@@ -140,7 +140,9 @@ class SummaryService:
             return summarise((), {}, {}, [Problem(error.key, error.problem)], at=whole_seconds(at))
         return self._summarise([configuration], [], at, under=_under(configuration))
 
-    def where(self, vulnerability: str, *, at: datetime, configuration_id: str | None = None) -> Whereabouts:
+    def where(
+        self, vulnerability: str, *, at: datetime, configuration_id: str | None = None, only_fixable: bool = False
+    ) -> Whereabouts:
         """Where a vulnerability is, among what all configurations select, or one.
 
         Raises:
@@ -162,7 +164,8 @@ class SummaryService:
             found.by_repository.values(),
             [*problems, *found.problems],
             at=whole_seconds(at),
-            signal=self._signals.read().of(vulnerability.upper()),
+            signals=self._signals.read(),
+            only_fixable=only_fixable,
         )
 
     def history(self, summary: Summary) -> list[Snapshot]:

@@ -18,6 +18,7 @@ from ecr_rescan.core.signals.places import PLACES, Place
 from ecr_rescan.core.signals.sources import EPSS, KEV, Catalogue, Scores, read_epss, read_euvd, read_kev
 from ecr_rescan.core.signals.updating import due, failed, next_due, take_catalogue, take_scores, unchanged
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.signals.fixes_reading import FixesReader
 
 _READ_AT_ONCE = 64
 _NAMES = tuple(place.name for place in PLACES)
@@ -35,6 +36,7 @@ class SignalsKeeper:
         self._threshold = threshold
         self._next: datetime | None = None
         self._signals: Signals | None = None
+        self._fixes = FixesReader(documents)
 
     def current(self) -> Signals:
         """What is known, as of the last reading here.
@@ -45,7 +47,11 @@ class SignalsKeeper:
         if self._signals is None:
             stored = self._documents.get(KNOWN_SIGNALS)
             self._signals = Signals.from_json(KNOWN_SIGNALS, stored.body) if stored else Signals()
-        return self._signals
+        return self._fixes.attach(self._signals)
+
+    def forget(self) -> None:
+        """Read the document again the next time: somebody else wrote it."""
+        self._signals = None
 
     def refresh(self, now: datetime) -> Signals:
         """Ask the sources that are due, and write what became of that; no call at all where none is.
@@ -74,7 +80,7 @@ class SignalsKeeper:
                 if source.failures:
                     logger.warning("A source can't be read", source=name, problem=source.problem, tries=source.failures)
         self._next = next_due(self._signals, _NAMES, now)
-        return self._signals
+        return self._fixes.attach(self._signals)
 
     def _ask(self, wanted: Collection[Place], known: Signals) -> list[_Answer | SignalError]:
         with ThreadPoolExecutor(len(wanted)) as pool:

@@ -9,6 +9,7 @@ from ecr_rescan.core.errors import DocumentError, StoreError
 from ecr_rescan.core.keys import KNOWN_SIGNALS
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.runtime.observability import logger
+from ecr_rescan.runtime.signals.fixes_reading import FixesReader
 
 
 class SignalsReader:
@@ -18,6 +19,7 @@ class SignalsReader:
         self._documents = documents
         self._etag = ""
         self._signals = Signals()
+        self._fixes = FixesReader(documents)
 
     def read(self) -> Signals:
         """What is known now; nothing, where nothing was ever read. A trouble is no reason to show no findings."""
@@ -38,7 +40,8 @@ class SignalsReader:
         else:
             stored = self._documents.get(KNOWN_SIGNALS)
         if stored is not None:
-            self._signals, self._etag = Signals.from_json(KNOWN_SIGNALS, stored.body), stored.etag
+            signals = self._fixes.attach(Signals.from_json(KNOWN_SIGNALS, stored.body))
+            self._signals, self._etag = signals, stored.etag
         return self._signals
 
 

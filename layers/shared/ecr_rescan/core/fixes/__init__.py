@@ -1,0 +1,1 @@
+"""What has a fix: public fix data of distributions, joined with ECR's findings."""
