@@ -98,7 +98,12 @@ def test_a_configuration_and_an_event_accept_the_same_regions(region: str) -> No
 
 
 _WORD_OR_ID = ("anything", "GHSA-jfh8-c2jp-5v3q")
-_TAKEN_BY_OTHERS = {"REGION": _WORD_OR_ID, "REGISTRY": _WORD_OR_ID, "DIGEST": _WORD_OR_ID, "REFERRER_TAG": _WORD_OR_ID}
+_TAKEN_BY_OTHERS = {
+    "REGION": _WORD_OR_ID,
+    "REGISTRY": (*_WORD_OR_ID, "1.2.3"),
+    "DIGEST": _WORD_OR_ID,
+    "REFERRER_TAG": _WORD_OR_ID,
+}
 
 
 def literals(source: str) -> Iterator[str]:

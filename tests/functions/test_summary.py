@@ -282,23 +282,23 @@ def test_a_bucket_out_of_reach_is_no_empty_summary(s3: Any) -> None:
 
 
 def test_calls_do_not_grow_with_images_and_the_next_request_reads_what_changed(s3: Any, calls: Any) -> None:
-    """Cold: three listings and each document once. Warm: listings, account, signals, what changed."""
+    """Cold: three listings and each document once. Warm: listings, account, health, signals, what changed."""
     configure(s3, "team/*")
     record(s3, "team/app", images=50, findings=20)
     record(s3, "team/web", images=1)
     record(s3, "other/app")
     made = calls()
     first = call().body
-    assert sorted(made) == ["GetObject"] * 7 + ["ListObjectsV2"] * 3
+    assert sorted(made) == ["GetObject"] * 8 + ["ListObjectsV2"] * 3
 
     made.clear()
     assert call().body == first
-    assert sorted(made) == ["GetObject"] * 2 + ["ListObjectsV2"] * 3
+    assert sorted(made) == ["GetObject"] * 3 + ["ListObjectsV2"] * 3
 
     made.clear()
     record(s3, "team/web", images=2)
     assert json.loads(call().body)["totals"]["images"] == 52
-    assert sorted(made) == ["GetObject"] * 4 + ["ListObjectsV2"] * 3
+    assert sorted(made) == ["GetObject"] * 5 + ["ListObjectsV2"] * 3
 
 
 def test_counts_follow_configurations_documents_and_days(s3: Any) -> None:
@@ -342,4 +342,4 @@ def test_documents_that_do_not_fit_are_read_again(s3: Any, calls: Any, monkeypat
     first = call().body
     made.clear()
     assert call().body == first
-    assert sorted(made) == ["GetObject"] * 4 + ["ListObjectsV2"] * 3
+    assert sorted(made) == ["GetObject"] * 5 + ["ListObjectsV2"] * 3

@@ -49,6 +49,7 @@ def test_clients_are_patient_but_not_for_ever() -> None:
 def test_a_call_of_ecr_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore takes LimitExceededException for a throttle and would send every refused start three times more."""
     monkeypatch.setenv("QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/events")
+    monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters")
     monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:topic")
     scan_wiring.reset()
     client = scan_wiring.environment().ecr_clients.client("eu-west-1", None)

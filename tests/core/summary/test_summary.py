@@ -17,6 +17,7 @@ from ecr_rescan.core.summary import as_text as summary_text
 from ecr_rescan.core.summary.as_json import to_wire
 from ecr_rescan.core.summary.image_state import ImageState
 from ecr_rescan.core.summary.summary import Problem, Summary, summarise
+from ecr_rescan.core.version import VERSION
 from tests.summary_records import (
     HIGH,
     INDEX,
@@ -206,6 +207,7 @@ def test_the_json_names_every_member() -> None:
     changes = {"last_24h": none, "last_7d": none}
     assert wire == {
         "schema": 1,
+        "version": VERSION,
         "at": "2026-11-23T18:00:00Z",
         "totals": {
             "configurations": 1,

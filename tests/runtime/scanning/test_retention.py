@@ -127,8 +127,9 @@ def test_nothing_is_left_of_what_no_configuration_names(aws: Service) -> None:
     aws.restart()
     later(aws, days=60)
     left = {key for key in keys(aws) if not key.startswith("history/")}
-    # Of the deployment, not of a configuration: up to when its people were told of signals, and of tokens.
-    assert left == {SWEEP, "deployment.json", "signals/told.json", "notices/tokens.json"}
+    # Of the deployment, not of a configuration: its health, and up to when its people were told of signals and tokens.
+    deployment = {"deployment.json", "accounts/health.json", "signals/told.json", "notices/tokens.json"}
+    assert left == {SWEEP, *deployment}
 
 
 def test_what_is_named_again_in_time_is_kept(aws: Service) -> None:

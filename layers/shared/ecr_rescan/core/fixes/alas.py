@@ -18,7 +18,7 @@ from ecr_rescan.core.fixes.versions import rpm_key
 _ADVISORY = re.compile(r"ALAS[A-Z0-9.-]{0,60}-\d{4}-\d{1,6}", re.ASCII)
 _NAME = re.compile(r"[!-~]{1,200}", re.ASCII)
 _MIRROR = re.compile(
-    r"https://cdn\.amazonlinux\.com/(?:2/core/(?:2\.0|latest)/x86_64/[0-9a-f]{64}|al2023/core/guids/[0-9a-f]{64}/x86_64)/?",
+    r"https://cdn\.amazonlinux\.com/(?:2/core/(?:2\.0|latest)/x86_64/[0-9a-f]{32,128}|al2023/core/guids/[0-9a-f]{32,128}/x86_64)/?",
     re.ASCII,
 )
 _UPDATEINFO = re.compile(r"repodata/(?:[0-9a-f]{1,128}-)?updateinfo\.xml\.gz", re.ASCII)

@@ -77,7 +77,8 @@ class ImageLists:
         since = []
         for occurrence in alert.occurrences:
             document = occurrence.document
-            opening = document.findings[alert.vulnerability, alert.package].current
+            finding = document.findings.get((alert.vulnerability, alert.package))
+            opening = finding.current if finding else None
             if opening is not None and (mask := opening.unreported & occurrence.mask):
                 since += [one.vanished_at for one in document.manifests_of(mask) if one.vanished_at is not None]
         return f"<p>No longer reported since {min(since).date().isoformat()}.</p>" if since else ""
