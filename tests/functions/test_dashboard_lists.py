@@ -201,8 +201,8 @@ def test_how_to_ignore_it_works_as_it_stands(s3: Any) -> None:
     assert (name, arguments[0], arguments[-1]) == ("ecr-rescan", "ignore", APP.id)
     assert ignore.make_context("ignore", arguments[1:]).params["package"] == "zlib"
     given = json.loads(entry)
-    stored = json.loads(APP.to_document()) | {"ignore": [given]}
-    (suppression,) = ScanConfiguration.from_document(json.dumps(stored).encode()).ignore
+    stored = json.dumps(json.loads(APP.to_document()) | {"ignore": [given]}).encode()
+    (suppression,) = ScanConfiguration.from_document(stored, id=APP.id, modified=NOW).ignore
     assert (suppression.vulnerability, suppression.package) == ("CVE-2026-1002", "zlib")
 
 

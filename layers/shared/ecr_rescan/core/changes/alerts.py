@@ -42,7 +42,8 @@ class Alert:
     is ``baseline``, ``new``, ``spread``, ``reopened``, ``escalated`` or ``exploited``. ``published`` is when that
     began: the first seeing of a baseline finding, the start of the wave, the time of the rise, or when it became
     known that it is exploited. ``updated`` is the last change of what the alert says. ``signal`` is what is known of
-    the vulnerability; ``was_exploited``: it became known as exploited while the alert was open. ``resolved_at`` and
+    the vulnerability; ``was_exploited``: it became known as exploited while the alert was open. ``raised_from``: the
+    severity before the last rise, where there was one. ``resolved_at`` and
     ``resolved_reason`` are set where nothing is affected any more; then there are no occurrences, and
     ``repositories`` tells where it was.
     """
@@ -63,6 +64,7 @@ class Alert:
     suppressed: Suppression | None
     signal: Signal = NOTHING_KNOWN
     was_exploited: bool = False
+    raised_from: Severity | None = None
     resolved_at: datetime | None = None
     resolved_reason: str = ""
 
@@ -128,6 +130,7 @@ class _Story:
 
     published: datetime
     raised_to: Severity | None = None
+    raised_from: Severity | None = None
     exploited_at: datetime | None = None
 
     @property
@@ -258,6 +261,7 @@ def _open_alert(
         suppressed=suppressed,
         signal=signal,
         was_exploited=story.exploited_at is not None,
+        raised_from=story.raised_from,
     )
 
 
@@ -352,9 +356,9 @@ def _rises(wave: datetime | None, parts: list[_Part]) -> _Story:
     highest = events[0][2]
     for at, _, severity, counts in events[1:]:
         if severity.rank > highest.rank:
-            highest = severity
             if counts:
-                story = _Story(at, severity)
+                story = _Story(at, severity, highest)
+            highest = severity
     return story
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import Severity
@@ -31,6 +31,7 @@ _SENTENCE_CHARACTERS = 700
 _TITLE_CHARACTERS = 200
 _SMS_CHARACTERS = 140
 _REPOSITORIES_BYTES = 8_000
+_NAME = 256
 _NAMESPACE = uuid.UUID("2f0b86d5-3c55-5d0e-8a0f-4ad0f93f6f0b")
 
 # Look-alikes of what makes markup or mentions live in Slack and Teams, inside of code, too.
@@ -82,14 +83,29 @@ class Notice:
     items: Sequence[Item] = field(default_factory=tuple)
 
 
+class Pages:
+    """Links to pages of the dashboard, which open in a browser that has been in before."""
+
+    def __init__(self, configuration: ScanConfiguration, base_url: str | None) -> None:
+        self.dashboard = f"{base_url}/dashboard/{configuration.id}" if base_url else None
+
+    def of(self, vulnerability: str, package: str) -> str | None:
+        """The page of a vulnerability in a package; None where the API's address is not known, or a name is no name."""
+        asked = {"cve": vulnerability} | ({"package": package} if package else {})
+        if self.dashboard is None or any(len(text) > _NAME or not text.isprintable() for text in asked.values()):
+            return None
+        return f"{self.dashboard}?{urlencode(asked)}"
+
+
 def forms(configuration: ScanConfiguration, notice: Notice, base_url: str | None) -> Message:
     """Put a notice into every form. All of it, with its attributes, is within SNS's 256 KB."""
     message_id = str(uuid.uuid5(_NAMESPACE, "\x1f".join((configuration.id, notice.type, *notice.identity))))
-    where = f"{base_url}/summary/{configuration.id}" if base_url else None
+    summary = f"{base_url}/summary/{configuration.id}" if base_url else None
+    where = Pages(configuration, base_url).dashboard
     return Message(
         subject=notice.subject,
         forms={
-            "default": _machine(configuration, notice, message_id, where),
+            "default": _machine(configuration, notice, message_id, summary, where),
             "email": _mail(configuration, notice, message_id, where),
             "https": _chat(configuration, notice, message_id, where),
             "sms": cut(plain(notice.subject, 500), _SMS_CHARACTERS),
@@ -124,7 +140,9 @@ def code_link(link: str) -> str:
     return quote(link, safe=":/?#=%&;,+")
 
 
-def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
+def _machine(
+    configuration: ScanConfiguration, notice: Notice, message_id: str, summary: str | None, where: str | None
+) -> str:
     wire: dict[str, object] = {
         "schema": SCHEMA,
         "id": message_id,
@@ -137,7 +155,8 @@ def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, 
             "registry": configuration.registry,
             "region": configuration.region,
         },
-        "summary_url": where,
+        "summary_url": summary,
+        "dashboard_url": where,
         "severity": notice.severity,
         "changes": list(notice.changes),
         **notice.members,
@@ -153,6 +172,9 @@ def _machine(configuration: ScanConfiguration, notice: Notice, message_id: str, 
 def _mail(configuration: ScanConfiguration, notice: Notice, message_id: str, where: str | None) -> str:
     intro = "\n".join(map(without_links, notice.sentences))
     ending = f"Everything: {where or f'configuration {configuration.id}'}\nMessage {message_id}"
+    if any(item.member == "alerts" for item in notice.items):
+        ignoring = f"ecr-rescan ignore VULNERABILITY --package PACKAGE --reason WHY --in {configuration.id}"
+        ending = f"To ignore one: {ignoring}\n{ending}"
     room = MAIL_BYTES - _wire_size(intro) - _wire_size(ending) - 100
     listed = _fitting(notice.items, lambda item: item.mail(), lambda text: _wire_size(text) + 4, room)
     left_out = len(notice.items) - len(listed)
