@@ -275,6 +275,7 @@ def _feed() -> Operation:
         _parameter("tag", text(), "Only images with a tag like this."),
         _parameter("resolved", text(enum=["true", "false"]), "Resolved findings, too."),
         _parameter("exploited", text(enum=["true", "false"]), "Those alone that are known to be exploited."),
+        _parameter("changes", text(enum=["true", "false"]), "Without what was there from the beginning."),
         _parameter("limit", _LIMIT, "Entries, at most."),
     ]
     return _operation("The feed of a configuration", {"200": atom}, ("304", "400", "401", "404"), asked, security=TOKEN)

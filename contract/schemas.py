@@ -121,6 +121,7 @@ def schemas() -> dict[str, Schema]:
         "description": nullable(text()),
     }
     stored = {"id": ID, "created": MOMENT, "updated": MOMENT, **answered, "feed_url": text(format="uri")}
+    stored["changes_feed_url"] = text(format="uri")
     told = {
         name: {"type": [_JSON_TYPES[kind], "null"], "description": "Filled in by the service; what is sent is ignored."}
         for name, kind in configuration.ANSWERED.items()
@@ -175,7 +176,14 @@ def schemas() -> dict[str, Schema]:
         ),
         "Token": closed({"name": text(), "created": MOMENT, "prefix": text(), **bounds}),
         "AddedFeedToken": closed(
-            {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
+            {
+                "name": text(),
+                "created": MOMENT,
+                **bounds,
+                "token": text(),
+                "feed_url": text(format="uri"),
+                "changes_feed_url": text(format="uri"),
+            }
         ),
         "AddedDashboardToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}

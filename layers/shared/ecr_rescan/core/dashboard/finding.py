@@ -16,6 +16,7 @@ from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import ORDER
 from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.summary.where import Past, Place, Whereabouts
+from ecr_rescan.core.telling.advisory import cvss_of, description_of
 from ecr_rescan.core.text import console_url, enumerated, number_of
 from ecr_rescan.core.vulnerabilities.forms import NOTE, Listing
 from ecr_rescan.core.vulnerabilities.looked_at import LookedAt
@@ -25,6 +26,7 @@ _MOST_ROWS = 20
 _MOST_LINES = 100
 _MOST_PAST = 40
 _MOST_LINKS = 3
+_DESCRIPTION = 2_000
 _IGNORED_FOR = timedelta(days=90)
 
 _WHY = {
@@ -90,8 +92,8 @@ def _what(found: Whereabouts, rows: Sequence[Row]) -> Html | None:
     severity = [parts.severity_chip(min((row.severity for row in rows), key=ORDER.__getitem__)), " "] if rows else []
     told = [exploited_words(signal), f"EPSS {epss_words(signal)}" if signal.epss else ""]
     said = ", ".join(filter(None, told)) if signal.known else "Whether it is exploited is not known."
-    score = f" CVSS {found.score} " if found.score else None
-    description = next((row.advisory.description for row in rows if row.advisory.description), "")
+    score = next((f" {cvss} " for row in rows if (cvss := cvss_of(row.advisory))), None)
+    description = next((text for row in rows if (text := description_of(row.advisory, _DESCRIPTION))), "")
     advisory = tag("a", "Advisory", href=found.uri, rel="noreferrer noopener") if found.uri else None
     fixes = sorted({(row.package, row.fixed_in) for row in rows if row.fixed_in})
     mended = [tag("p", f"Fixed in {package} {fix}") for package, fix in fixes]

@@ -12,7 +12,7 @@ from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
-FORM = "2"
+FORM = "3"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
@@ -20,13 +20,17 @@ _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
 
 @dataclass(frozen=True, slots=True)
 class FeedFilters:
-    """The filters of one request. ``severity`` takes the place of the configuration's; ``tag`` is a name or a glob."""
+    """The filters of one request. ``severity`` takes the place of the configuration's; ``tag`` is a name or a glob.
+
+    ``changes``: without what was there from the beginning.
+    """
 
     severity: Severity | None = None
     tag: str | None = None
     resolved: bool = False
     limit: int | None = None
     exploited: bool = False
+    changes: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FeedFilters:
@@ -50,6 +54,9 @@ class FeedFilters:
         exploited = query.get("exploited", "false")
         if exploited not in ("true", "false"):
             faults.append(Fault("exploited", "must be true or false"))
+        changes = query.get("changes", "false")
+        if changes not in ("true", "false"):
+            faults.append(Fault("changes", "must be true or false"))
         limit = query.get("limit")
         if limit is not None and not _LIMIT.fullmatch(limit):
             faults.append(Fault("limit", "must be a whole number from 1 to 10000"))
@@ -61,6 +68,7 @@ class FeedFilters:
             resolved=resolved == "true",
             limit=int(limit) if limit is not None else None,
             exploited=exploited == "true",
+            changes=changes == "true",
         )
 
     @property
@@ -72,5 +80,6 @@ class FeedFilters:
             "resolved": "true" if self.resolved else None,
             "limit": self.limit,
             "exploited": "true" if self.exploited else None,
+            "changes": "true" if self.changes else None,
         }
         return urlencode({name: value for name, value in given.items() if value is not None})
