@@ -287,7 +287,7 @@ def test_a_corrupt_document_is_reported_and_not_fatal(stack: Stack, body: bytes)
     stack.store(recorded("team/good"))
     stack.put(keys.findings_key(REGISTRY, REGION, "team/bad"), body)
     answer = stack.call()
-    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/app"]
+    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in answer.body
     assert "fh:complete" not in answer.body
     (warning,) = stack.logged("a findings document can't be used")
@@ -301,7 +301,7 @@ def test_a_document_about_another_repository_is_not_shown(stack: Stack) -> None:
     stack.store(recorded("team/good"))
     stack.put(keys.findings_key(REGISTRY, REGION, "team/copy"), recorded("team/good", "CVE-2026-7").to_json())
     answer = stack.call()
-    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/app"]
+    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in answer.body
 
 
@@ -324,7 +324,7 @@ def test_a_document_that_s3_fails_on_is_another_feed(stack: Stack, monkeypatch: 
         patch.setattr(DocumentStore, "get", failing)
         partial = stack.call()
         assert stack.call(If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 200
-    assert partial.titles == ["HIGH CVE-2026-1 in openssl: team/app"]
+    assert partial.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in partial.body
     assert "Last-Modified" not in partial.headers
     whole = stack.call(If_None_Match=partial.headers["ETag"])
