@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ecr_rescan.core.changes.advisories import cvss_of, description_of
 from ecr_rescan.core.changes.closing import FIXED
 from ecr_rescan.core.dashboard import findings, parts
 from ecr_rescan.core.dashboard.frame import Frame, framed
@@ -16,7 +17,6 @@ from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import ORDER
 from ecr_rescan.core.signals.wire import epss_words, exploited_words
 from ecr_rescan.core.summary.where import Past, Place, Whereabouts
-from ecr_rescan.core.telling.advisory import cvss_of, description_of
 from ecr_rescan.core.text import console_url, enumerated, number_of
 from ecr_rescan.core.vulnerabilities.forms import NOTE, Listing
 from ecr_rescan.core.vulnerabilities.looked_at import LookedAt

@@ -10,7 +10,7 @@ from itertools import islice
 from ecr_rescan.core.dashboard.changes import KIND_WORDS, distinct_changes, is_of, kind_chip
 from ecr_rescan.core.dashboard.charts import DRAWN, SHOWN, bar, parts, plot
 from ecr_rescan.core.dashboard.parts import chip, severity_chip, title_of, when
-from ecr_rescan.core.dashboard.places import Places, distinct_images
+from ecr_rescan.core.dashboard.places import Places, distinct_images, platforms_of
 from ecr_rescan.core.dashboard.query import UNRATED, Links
 from ecr_rescan.core.html import Child, Html, tag
 from ecr_rescan.core.severity import Severity
@@ -156,14 +156,6 @@ def _coverage(summary: Summary, links: Links) -> Html:
         tag("p", listed, class_="soft"),
         _not_images(summary),
     )
-
-
-def platforms_of(summary: Summary) -> str:
-    """How much is scanned: an image is what a tag names; one of several platforms is scanned for each of them."""
-    platforms, images = summary.totals.coverage.selected, summary.totals.images
-    if platforms == images:
-        return number_of(images, "image", "images")
-    return f"{number_of(platforms, 'platform', 'platforms')} of {number_of(images, 'image', 'images')}"
 
 
 def _not_images(summary: Summary) -> Html | None:

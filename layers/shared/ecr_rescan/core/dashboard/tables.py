@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ecr_rescan.core.dashboard.overview import STATE_NAMES, platforms_of
+from ecr_rescan.core.dashboard.overview import STATE_NAMES
 from ecr_rescan.core.dashboard.parts import chip, column, named, on_page, options, table, title_of, turning, when, words
-from ecr_rescan.core.dashboard.places import Places, distinct_images, weight
+from ecr_rescan.core.dashboard.places import Places, distinct_images, platforms_of, weight
 from ecr_rescan.core.dashboard.query import SORTS, Links, PageQuery
 from ecr_rescan.core.html import Child, Html, tag
 from ecr_rescan.core.naming import RepositoryId

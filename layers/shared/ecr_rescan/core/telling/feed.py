@@ -17,12 +17,12 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from ecr_rescan.core.changes.advisories import cvss_of, description_of
 from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.coverage import Coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.signals.wire import epss_words, exploited_words
-from ecr_rescan.core.telling.advisory import cvss_of, description_of
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.telling.feed_images import ImageLists
 from ecr_rescan.core.text import clean, cut, enumerated, safe_link

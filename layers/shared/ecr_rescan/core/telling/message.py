@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_rescan.core.changes.advisories import cvss_of, description_of
 from ecr_rescan.core.changes.alerts import Alert, Occurrence
 from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
 from ecr_rescan.core.changes.findings import Image
@@ -18,7 +19,6 @@ from ecr_rescan.core.changes.view import as_seen, view
 from ecr_rescan.core.configuration import ScanConfiguration, Suppression
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire
-from ecr_rescan.core.telling.advisory import cvss_of, description_of
 from ecr_rescan.core.telling.message_forms import Message, Notice, Pages, code, code_link, forms, plain
 from ecr_rescan.core.text import clean, cut, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text
