@@ -298,7 +298,7 @@ def test_past_days_are_read_once(s3: Any, calls: list[str]) -> None:
     page(s3)
     calls.clear()
     page(s3)
-    assert calls.count("GetObject") == 4
+    assert calls.count("GetObject") == 5
     assert calls.count("ListObjectsV2") == 3
 
 

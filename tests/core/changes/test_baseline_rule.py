@@ -24,31 +24,35 @@ from tests.builders import AT, digest
 ONE, TWO = marks_of([digest("1")]), marks_of([digest("2")])
 
 
-def test_what_lacked_a_result_and_lacks_it_no_more_may_be_late() -> None:
-    """Whether something new lacks one makes no difference."""
+def test_what_lacked_a_result_and_has_one_now_came_late() -> None:
+    """What was deleted, or is new and has one, makes no difference."""
     held = Lacking(AT, ONE | TWO)
-    assert not may_be_late(held, ONE | TWO, any_result=True)
-    assert not may_be_late(held, ONE | TWO | marks_of([digest("3")]), any_result=True)
-    assert may_be_late(held, ONE | marks_of([digest("3")]), any_result=True)
-    assert may_be_late(held, frozenset(), any_result=True)
-
-
-def test_what_lacked_a_result_and_has_one_came_late() -> None:
-    """What is gone without one did not."""
-    held = Lacking(AT, ONE)
-    assert came_late(held, ONE | TWO)
-    assert not came_late(held, TWO)
     assert not came_late(held, frozenset())
+    assert not came_late(held, marks_of([digest("3")]))
+    assert came_late(held, TWO | marks_of([digest("3")]))
 
 
 def test_where_nothing_had_a_result_anything_s_first_one_came_late() -> None:
     """Of an image that was pushed later, too: its first result is baseline as well."""
     held = remembered(ONE, any_result=False, now=AT)
     assert held == Lacking(AT, ONE | {NO_RESULT_AT_ALL})
-    assert may_be_late(held, ONE, any_result=True)
-    assert not may_be_late(held, ONE, any_result=False)
     assert came_late(held, TWO)
     assert not came_late(held, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("marks", "lacking", "any_result", "may"),
+    [
+        (ONE | TWO, ONE | TWO, True, False),
+        (ONE | TWO, ONE, True, True),
+        (ONE | {NO_RESULT_AT_ALL}, ONE, True, True),
+        (ONE | {NO_RESULT_AT_ALL}, ONE, False, False),
+    ],
+)
+def test_only_where_something_lacks_it_no_more_the_documents_are_read(
+    marks: frozenset[str], lacking: frozenset[str], any_result: bool, may: bool
+) -> None:
+    assert may_be_late(Lacking(AT, marks), lacking, any_result=any_result) is may
 
 
 def test_nothing_is_remembered_where_everything_has_a_result() -> None:
