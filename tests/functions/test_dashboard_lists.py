@@ -77,6 +77,7 @@ def s3() -> Iterator[Any]:
             document = findings(("1", "2"), found, repository=repository)
             for finding in document.findings.values():
                 finding.openings[0].at = NOW - timedelta(days=9)
+            document.findings["CVE-2026-1001", "openssl"].fixes["3.0"] = "3.0.2"
             record(client, repository, document)
         yield client
 
@@ -147,6 +148,7 @@ def test_what_is_overdue_and_what_is_ignored_have_lists(s3: Any) -> None:
         ({"q": "ZLIB"}, {"CVE-2026-1002", "CVE-2026-1003"}),
         ({"q": "web"}, {"CVE-2026-1001", "CVE-2026-1004"}),
         ({"tag": "2", "only": "CRITICAL,UNRATED"}, {"CVE-2026-1001", "CVE-2026-1003"}),
+        ({"fixable": "true"}, {"CVE-2026-1001"}),
         ({"state": "suppressed"}, {"CVE-2026-9"}),
         ({"severity": "HIGH"}, {"CVE-2026-1001", "CVE-2026-1002", "CVE-2026-1003"}),
     ],
@@ -156,6 +158,23 @@ def test_findings_are_filtered(s3: Any, query: dict[str, str], expected: set[str
     reply = show(s3, view="findings", **({"q": "", "overdue": "", "state": ""} | query))
     assert listed(reply) == expected
     assert total(reply) == len(expected)
+
+
+def test_fixes_are_shown_counted_and_asked_for(s3: Any) -> None:
+    """On the overview, in the list, on a vulnerability's page, and of images."""
+    overview = show(s3)
+    (link,) = [link for link, shown in links(overview) if shown == "1 with a fix"]
+    assert listed(show(s3, link)) == {"CVE-2026-1001"}
+    assert "upgrade openssl to 3.0.2" in text(show(s3, link))
+    page = text(show(s3, cve="CVE-2026-1001"))
+    assert "Fix: upgrade openssl to 3.0.2" in page
+    assert "No fixed version is known" not in page
+    table = show(s3, fixable="true", format="csv")
+    assert {(row["repository"], row["tags"]) for row in csv.DictReader(io.StringIO(table.body))} == {
+        ("team/app", "1"),
+        ("team/app", "2"),
+        ("team/web", "1"),
+    }
 
 
 def test_an_empty_list_says_what_was_looked_at(s3: Any) -> None:
