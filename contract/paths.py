@@ -7,12 +7,12 @@ from typing import Any
 
 from contract import gate, vulnerabilities
 from contract.schemas import UUID, Schema, listed, ref, text, whole
-from ecr_rescan.core.dashboard.query import LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS
+from ecr_rescan.core.dashboard.query import CHANGE_KINDS, HOURS, LARGEST_PAGE_NUMBER, LONGEST_TEXT, SORTS, VIEWS
 from ecr_rescan.core.severity import RATED
 from ecr_rescan.core.summary import pages
 from ecr_rescan.core.summary.summary import COVERAGE
 from ecr_rescan.core.tokens import TOKEN_NAME
-from ecr_rescan.core.vulnerabilities import ids
+from ecr_rescan.core.vulnerabilities import ids, query
 from ecr_rescan.runtime.api import JSON
 from functions.config import app as config
 from functions.summary import app as summary
@@ -247,18 +247,27 @@ def _metrics() -> Operation:
     )
 
 
+_OF_PAGES = ("package", "severity", "state", "sort")
+
+
 def _dashboard(title: str, parameters: list[Schema], *more: str) -> Operation:
     content = {summary.HTML: {"schema": text()}, summary.CSV: {"schema": text()}}
     asked = [
         *parameters,
         _parameter("format", text(enum=list(summary.PAGE_FORMATS)), "Wins over Accept."),
-        _parameter("cve", text(maxLength=256), "A vulnerability to look for."),
-        _parameter("q", text(maxLength=LONGEST_TEXT), "Text in the name of a repository or a tag."),
-        _parameter("state", text(enum=list(COVERAGE)), "Images in this state alone."),
-        _parameter("severity", text(enum=list(RATED)), "Images with findings at least as severe."),
-        _parameter("fixable", text(enum=["true"]), "Images in which an upgrade mends something."),
-        _parameter("sort", text(enum=list(SORTS)), "The order of the images."),
-        _parameter("page", _LIMIT | {"maximum": LARGEST_PAGE_NUMBER}, "Of the images."),
+        _parameter("view", text(enum=list(VIEWS)), "A list; without it the overview, with the images."),
+        _parameter("search", text(maxLength=256), "A vulnerability, package or repository to look for."),
+        _parameter("cve", text(maxLength=256), "The page of this vulnerability."),
+        _parameter("package", text(maxLength=256), "In this package alone; of findings, a name or glob."),
+        _parameter("q", text(maxLength=LONGEST_TEXT), "Text in the name of what is listed."),
+        _parameter("state", text(enum=[*COVERAGE, *query.STATES]), "Images, or findings, in this state alone."),
+        _parameter("severity", text(enum=list(RATED)), "The least severe."),
+        _parameter("only", text(examples=["CRITICAL,HIGH"]), "Findings of these severities alone, or UNRATED."),
+        _parameter("hours", text(enum=list(HOURS)), "Changes of so many hours."),
+        _parameter("kind", text(enum=list(CHANGE_KINDS)), "Changes of this kind alone."),
+        _parameter("sort", text(enum=[*SORTS, *query.SORTS]), "The order of the images, or of the findings."),
+        _parameter("page", _LIMIT | {"maximum": LARGEST_PAGE_NUMBER}, "Of images, changes or repositories."),
+        *(_parameter(*one) for one in vulnerabilities.parameters() if one[0] not in _OF_PAGES),
         _AFTER,
     ]
     answers = {"200": _answer("The page.", content, _NEXT)}
@@ -274,6 +283,7 @@ def _feed() -> Operation:
         _parameter("resolved", text(enum=["true", "false"]), "Resolved findings, too."),
         _parameter("exploited", text(enum=["true", "false"]), "Those alone that are known to be exploited."),
         _parameter("fixable", text(enum=["true", "false"]), "Those alone that are known to have a fix."),
+        _parameter("changes", text(enum=["true", "false"]), "Without what was there from the beginning."),
         _parameter("limit", _LIMIT, "Entries, at most."),
     ]
     return _operation("The feed of a configuration", {"200": atom}, ("304", "400", "401", "404"), asked, security=TOKEN)

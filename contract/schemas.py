@@ -133,6 +133,7 @@ def schemas() -> dict[str, Schema]:
         "description": nullable(text()),
     }
     stored = {"id": ID, "created": MOMENT, "updated": MOMENT, **answered, "feed_url": text(format="uri")}
+    stored["changes_feed_url"] = text(format="uri")
     told = {
         name: {"type": [_JSON_TYPES[kind], "null"], "description": "Filled in by the service; what is sent is ignored."}
         for name, kind in configuration.ANSWERED.items()
@@ -201,7 +202,14 @@ def schemas() -> dict[str, Schema]:
             }
         ),
         "AddedFeedToken": closed(
-            {"name": text(), "created": MOMENT, **bounds, "token": text(), "feed_url": text(format="uri")}
+            {
+                "name": text(),
+                "created": MOMENT,
+                **bounds,
+                "token": text(),
+                "feed_url": text(format="uri"),
+                "changes_feed_url": text(format="uri"),
+            }
         ),
         "AddedDashboardToken": closed(
             {"name": text(), "created": MOMENT, **bounds, "token": text(), "dashboard_url": text(format="uri")}

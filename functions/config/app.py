@@ -197,7 +197,13 @@ def _remember() -> None:
 
 
 def _view(configuration: ScanConfiguration, token: str | None = None) -> dict[str, object]:
-    return configuration.to_wire() | {"feed_url": _with_token(f"/findings/{configuration.id}", token)}
+    url = _with_token(f"/findings/{configuration.id}", token)
+    return configuration.to_wire() | {"feed_url": url, "changes_feed_url": _changes(url)}
+
+
+def _changes(feed_url: str) -> str:
+    """The same feed without what was there from the beginning, for readers and mail."""
+    return f"{feed_url}{'&' if '?' in feed_url else '?'}changes=true"
 
 
 def _with_token(path: str, token: str | None) -> str:
@@ -255,6 +261,8 @@ def _add_token(key: str, collection: str, url_name: str, path: str) -> Response[
     audit(app.current_event, "token.add", key, detail=asked.name)
     bounds = {"expires": asked.expires and asked.expires.isoformat(), "addresses": list(asked.addresses)}
     view = {"name": asked.name, "created": to_text(now), **bounds, "token": token, url_name: _with_token(path, token)}
+    if url_name == "feed_url":
+        view["changes_feed_url"] = _changes(_with_token(path, token))
     location = f"{base_url(app.current_event)}{collection}/{asked.name}"
     return json_response(HTTPStatus.CREATED, view, headers={"Location": location})
 

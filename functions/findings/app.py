@@ -23,7 +23,9 @@ from ecr_rescan.runtime.serving.feeds import FeedService, FeedState
 
 _ATOM = "application/atom+xml; charset=utf-8"
 
-app = create_api({"GET /findings/{id}": ("token", "severity", "tag", "resolved", "exploited", "fixable", "limit")})
+app = create_api(
+    {"GET /findings/{id}": ("token", "severity", "tag", "resolved", "exploited", "fixable", "changes", "limit")}
+)
 
 
 @app.get("/findings/<configuration_id>")

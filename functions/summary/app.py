@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -13,13 +14,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging import correlation_paths
 
 from ecr_rescan.core import keys
-from ecr_rescan.core.dashboard.query import Links, PageQuery
-from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError
+from ecr_rescan.core.dashboard.query import PARAMETERS as PAGE_PARAMETERS
+from ecr_rescan.core.dashboard.query import Links
+from ecr_rescan.core.errors import Fault, InvalidRequestError, NotFoundError, UnauthorizedError
 from ecr_rescan.core.gate import as_json as gate_json
 from ecr_rescan.core.gate.question import PARAMETERS as GATE_PARAMETERS
 from ecr_rescan.core.gate.question import Question
 from ecr_rescan.core.summary import as_csv, as_json, as_text, pages, prometheus, where
-from ecr_rescan.core.summary.codes import codes_alone
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.tokens import Presented
 from ecr_rescan.core.vulnerabilities import forms
@@ -28,8 +29,17 @@ from ecr_rescan.core.vulnerabilities.query import PARAMETERS, ListQuery
 from ecr_rescan.core.vulnerabilities.rows import SHAPES
 from ecr_rescan.runtime import clock, wiring
 from ecr_rescan.runtime.access import Access, offered_token
-from ecr_rescan.runtime.api import JSON, base_path, base_url, choose_format, create_api, json_response, read_limit
-from ecr_rescan.runtime.history import DAYS
+from ecr_rescan.runtime.api import (
+    JSON,
+    base_path,
+    base_url,
+    choose_format,
+    create_api,
+    json_response,
+    note_refusal,
+    read_limit,
+)
+from ecr_rescan.runtime.cookies import keeping, kept_tokens
 from ecr_rescan.runtime.observability import logger
 from ecr_rescan.runtime.serving import dashboard
 from ecr_rescan.runtime.serving.gate import GateService
@@ -49,7 +59,7 @@ PAGE_FORMATS = {"html": HTML, "csv": CSV}
 DEFAULT_ROWS = 500
 MOST_ROWS = 5_000
 
-_PAGE = ("token", "format", "cve", "q", "state", "severity", "fixable", "sort", "page", "after")
+_PAGE = ("token", "format", *PAGE_PARAMETERS)
 
 app = create_api(
     {
@@ -89,9 +99,7 @@ def list_vulnerabilities() -> Response[str]:
     query = ListQuery.from_query(event.query_string_parameters)
     limit = read_limit(event, default=DEFAULT_ROWS, largest=MOST_ROWS)
     after = _after(SHAPES[query.sort])
-    days_allowed = wiring.summary_settings().days_allowed
-    service = VulnerabilityService(wiring.configurations(), wiring.documents(), days_allowed)
-    listing, last = service.page(query, after=after, limit=limit, at=clock.now())
+    listing, last = _vulnerabilities().page(query, after=after, limit=limit, at=clock.now())
     asked = {name: event.query_string_parameters.get(name) for name in (*PARAMETERS, "format")}
     following = _next("/vulnerabilities", last, **asked, limit=str(limit))
     headers = {"Vary": "Accept"} | _link(following)
@@ -160,20 +168,19 @@ def show_metrics() -> Response[str]:
 
 @app.get("/dashboard")
 def show_dashboard() -> Response[str]:
-    """The page of all configurations."""
-    token = offered_token(app.current_event)
-    _access().to_everything(token)
-    links = Links(base_path(app.current_event), "/dashboard", _token_of_links(token), True)
-    return _page(links, None)
+    """The pages of all configurations."""
+    return _let_in("/dashboard", None, _opens_everything)
 
 
 @app.get("/dashboard/<configuration_id>")
 def show_configuration(configuration_id: str) -> Response[str]:
-    """The page of one configuration."""
-    token = offered_token(app.current_event)
-    everything = _access().to_one(_checked(configuration_id), token)
-    here = f"/dashboard/{configuration_id}"
-    return _page(Links(base_path(app.current_event), here, _token_of_links(token), everything), configuration_id)
+    """The pages of one configuration."""
+    _checked(configuration_id)
+    return _let_in(
+        f"/dashboard/{configuration_id}",
+        configuration_id,
+        lambda token: _access().to_one(configuration_id, token),
+    )
 
 
 @app.get("/openapi.json")
@@ -190,6 +197,11 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _service() -> SummaryService:
     return SummaryService(wiring.configurations(), wiring.documents(), wiring.summary_settings().days_allowed)
+
+
+def _vulnerabilities() -> VulnerabilityService:
+    days_allowed = wiring.summary_settings().days_allowed
+    return VulnerabilityService(wiring.configurations(), wiring.documents(), days_allowed)
 
 
 def _access() -> Access:
@@ -212,11 +224,6 @@ def _checked(configuration_id: str) -> str:
     if not keys.is_configuration_id(configuration_id):
         raise NotFoundError(f"configuration {configuration_id[:64]}")
     return configuration_id
-
-
-def _token_of_links(token: Presented | None) -> str | None:
-    # Who sends it in a header will send it again; it is not written into the page then.
-    return token.text if token and "token" in app.current_event.query_string_parameters else None
 
 
 def _form() -> tuple[str, pages.Cursor | None, int]:
@@ -272,21 +279,65 @@ def _csv(table: str, headers: dict[str, str], name: str = "ecr-rescan") -> Respo
     return Response(HTTPStatus.OK, f"{CSV}; charset=utf-8", table, headers=saved | headers)
 
 
+def _let_in(here: str, configuration_id: str | None, check: Callable[[Presented | None], bool]) -> Response[str]:
+    """A page of the dashboard for whoever has a token that ``check`` lets in; it says whether to everything."""
+    event = app.current_event
+    offered = offered_token(event)
+    asked = "token" in event.query_string_parameters or "Authorization" in event.headers
+    candidates: Sequence[Presented | None] = [offered] if asked else kept_tokens(event) or [None]
+    try:
+        everything = _first_let_in(candidates, check)
+    except UnauthorizedError:
+        if "text/html" not in (event.headers.get("Accept") or ""):
+            raise
+        return _door(here)
+    base = base_path(event)
+    reply = _page(Links(base, here, everything), configuration_id)
+    if offered is not None and "token" in event.query_string_parameters:
+        reply.headers["Set-Cookie"] = keeping(event, offered.text, base + ("/dashboard" if everything else here))
+    return reply
+
+
+def _opens_everything(token: Presented | None) -> bool:
+    _access().to_everything(token)
+    return True
+
+
+def _first_let_in(tokens: Sequence[Presented | None], check: Callable[[Presented | None], bool]) -> bool:
+    for token in tokens[:-1]:
+        try:
+            return check(token)
+        except UnauthorizedError:
+            # A cookie may be older than the token's end.
+            continue
+    return check(tokens[-1])
+
+
+def _door(here: str) -> Response[str]:
+    """How to get in, for a person."""
+    from ecr_rescan.core.dashboard.frame import door
+
+    event = app.current_event
+    note_refusal(event)
+    text = door(base_path(event), here, event.query_string_parameters, dashboard.style())
+    # A browser that is offered Basic asks for a user and a password before it shows the page.
+    headers = dashboard.headers() | {"Vary": "Accept, Cookie", "WWW-Authenticate": 'Token realm="ecr-rescan"'}
+    return Response(HTTPStatus.UNAUTHORIZED, dashboard.HTML, text, headers=headers)
+
+
 def _page(links: Links, configuration_id: str | None) -> Response[str]:
     # Here, because scripts that only want numbers need not wait for what draws pages.
-    from ecr_rescan.core.dashboard.page import Page, to_html
+    from ecr_rescan.runtime.serving.dashboard_pages import DashboardPages
 
-    media_type = choose_format(app.current_event, PAGE_FORMATS)
-    query = PageQuery.from_query(app.current_event.query_string_parameters)
-    service, now = _service(), clock.now()
-    summary = service.everything(at=now) if configuration_id is None else service.one(configuration_id, at=now)
-    if not links.everything:
-        summary = codes_alone(summary)
-    headers = dashboard.headers() | {"Vary": "Accept"}
-    if media_type == CSV:
-        after = _after(pages.SUMMARY_CURSOR)
-        part, last = pages.page_of_summary(summary, as_csv.size, after=after, limit=pages.LARGEST_PAGE)
-        return _csv(as_csv.to_csv(part), headers | _link(_next(links.here, last, format="csv", token=links.token)))
-    found = service.where(query.cve, at=now, configuration_id=configuration_id) if query.cve else None
-    page = Page(summary, service.history(summary), found, query, links, DAYS, pages.beginnings(summary, as_csv.size))
-    return Response(HTTPStatus.OK, dashboard.HTML, to_html(page, dashboard.style()), headers=headers)
+    event = app.current_event
+    media_type = choose_format(event, PAGE_FORMATS)
+    query = event.query_string_parameters
+    pages_of = DashboardPages(_service(), _vulnerabilities(), links, configuration_id, clock.now())
+    headers = dashboard.headers() | {"Vary": "Accept, Cookie"}
+    if media_type == HTML:
+        return Response(HTTPStatus.OK, dashboard.HTML, pages_of.html(query), headers=headers)
+    table = pages_of.table(query)
+    if table.following:
+        asked = {name: value for name, value in query.items() if value} | {"format": "csv", "after": table.following}
+        headers |= _link(f"{base_url(event)}{links.here}?{urlencode(asked)}")
+    return _csv(table.text, headers, table.name)

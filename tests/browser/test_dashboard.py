@@ -150,11 +150,28 @@ def test_links_and_forms_lead_within_the_page(browser: Tab, url: str) -> None:
     assert browser.value("document.querySelector('#images th[aria-sort]').innerText") == "Scanned"
     browser.open(url)
     browser.act(
-        "document.querySelector('[name=cve]').value='cve-2026-21441';document.querySelector('[role=search]').requestSubmit()"
+        "document.querySelector('[name=search]').value='cve-2026-21441';document.querySelector('[role=search]').requestSubmit()"
     )
     assert re.search(r"In \d+ images of \d+ repositories", text(browser))
+    browser.open(url)
     browser.act("[...document.querySelectorAll('a')].find(a => a.innerText === 'Team A').click()")
     assert browser.value("document.querySelector('h1').innerText") == "Team A"
+    assert browser.complaints == []
+
+
+def test_from_the_first_number_to_the_command_that_ignores_it(browser: Tab, url: str) -> None:
+    """By clicks alone, with the token in no address; a link without it opens, too."""
+    browser.look(**LOOKS["light"])
+    browser.open(url)
+    script = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
+    for link in (".big a", "#findings tbody a"):
+        browser.act(f"document.querySelector({link!r}).click()")
+        assert "token" not in str(browser.value("location.href"))
+        assert browser.value("document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.value(script) == []
+    assert str(browser.value("document.querySelector('#ignore pre').innerText")).startswith("ecr-rescan ignore CVE-")
+    browser.open(f"{url.partition('?')[0]}?view=findings")
+    assert browser.value("document.querySelector('h1').innerText") == "Open findings"
     assert browser.complaints == []
 
 

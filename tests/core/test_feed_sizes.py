@@ -24,7 +24,7 @@ def assert_tells_all(text: str, vulnerabilities: Sequence[str]) -> int:
     assert len(text.encode()) <= LIMIT_BYTES == 4_500_000
     assert faults(text) == []
     titles = [entry.findtext("{http://www.w3.org/2005/Atom}title") for entry in raw_entries(text)]
-    named = {title.split()[0] for title in titles}
+    named = {title.split()[1] for title in titles}
     assert named <= set(vulnerabilities)
     if named == set(vulnerabilities):
         assert is_complete(text)
@@ -32,7 +32,7 @@ def assert_tells_all(text: str, vulnerabilities: Sequence[str]) -> int:
     else:
         assert not is_complete(text)
         assert re.search(rf"Cut: the {len(named)} most urgent of {len(vulnerabilities)} entries", text)
-        ranks = [Severity(title.split()[1]).rank for title in titles]
+        ranks = [Severity(title.split()[0]).rank for title in titles]
         assert ranks == sorted(ranks, reverse=True)
     return len(named)
 

@@ -121,7 +121,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
 def shown(entry: Any) -> Shown:
     """An entry as a person reads it: by its title and its categories."""
     terms = {tag.scheme.rpartition(":")[2]: tag.term for tag in entry.tags}
-    vulnerability, severity = entry.title.split()[:2]
+    severity, vulnerability = entry.title.removeprefix("Resolved: ").split()[:2]
     assert severity == terms["severity"]
     return Shown(vulnerability, terms["package"], severity, terms["kind"])
 

@@ -132,6 +132,7 @@ def test_post_creates(bucket: Any) -> None:
     url, _, token = made["feed_url"].partition("?token=")
     assert url == f"{BASE}/findings/{made['id']}"
     assert opens(keys.tokens_key(made["id"]), token)
+    assert made["changes_feed_url"] == f"{url}?token={token}&changes=true"
     assert stored_keys(bucket) == {
         keys.config_key(made["id"]),
         keys.tokens_key(made["id"]),
@@ -146,7 +147,8 @@ def test_get_answers_what_was_created() -> None:
     assert reply.status == 200
     assert reply.headers["etag"].startswith('"')
     expected = {name: value for name, value in made.items() if name not in ("first_results", "warnings")}
-    assert reply.json() == expected | {"feed_url": f"{BASE}/findings/{made['id']}"}
+    url = f"{BASE}/findings/{made['id']}"
+    assert reply.json() == expected | {"feed_url": url, "changes_feed_url": f"{url}?changes=true"}
 
 
 @pytest.mark.parametrize("slash", [False, True])

@@ -50,7 +50,7 @@ def test_a_feed_is_answered_with_its_headers(stack: Stack) -> None:
     stack.store(recorded())
     answer = stack.call()
     assert answer.status == 200
-    assert answer.titles == ["CVE-2026-1 HIGH in openssl"]
+    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/app"]
     assert answer.headers["Content-Type"] == "application/atom+xml; charset=utf-8"
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -148,7 +148,7 @@ def test_the_etag_changes_with_whatever_the_feed_is_made_of(stack: Stack, monkey
     seen.append(stack.call().headers["ETag"])
     clock.use(lambda: AT + timedelta(days=3))
     answer = stack.call()
-    assert sorted(answer.titles) == ["CVE-2026-1 HIGH in openssl", "CVE-2026-2 HIGH in openssl"]
+    assert sorted(answer.titles) == ["HIGH CVE-2026-1 in openssl: team/app", "HIGH CVE-2026-2 in openssl: team/app"]
     seen.append(answer.headers["ETag"])
     monkeypatch.setenv("PUBLIC_URL", "https://feeds.example.com")
     wiring.reset()
@@ -222,9 +222,9 @@ def test_only_the_configurations_repositories_are_in_its_feed(stack: Stack) -> N
     """By name, glob and exclusion; a name that only begins alike is another repository's."""
     for name in ("team/app", "team/app-2", "team/old", "other"):
         stack.store(recorded(name, f"CVE-{name.replace('/', '-')}"))
-    assert [title.split()[0] for title in stack.call().titles] == ["CVE-team-app"]
+    assert [title.split()[1] for title in stack.call().titles] == ["CVE-team-app"]
     stack.configure(["team/*", "other", "!team/old"])
-    assert sorted(title.split()[0] for title in stack.call().titles) == ["CVE-other", "CVE-team-app", "CVE-team-app-2"]
+    assert sorted(title.split()[1] for title in stack.call().titles) == ["CVE-other", "CVE-team-app", "CVE-team-app-2"]
 
 
 def test_filters_reach_the_feed(stack: Stack) -> None:
@@ -289,7 +289,7 @@ def test_a_corrupt_document_is_reported_and_not_fatal(stack: Stack, body: bytes)
     stack.store(recorded("team/good"))
     stack.put(keys.findings_key(REGISTRY, REGION, "team/bad"), body)
     answer = stack.call()
-    assert answer.titles == ["CVE-2026-1 HIGH in openssl"]
+    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in answer.body
     assert "fh:complete" not in answer.body
     (warning,) = stack.logged("a findings document can't be used")
@@ -303,7 +303,7 @@ def test_a_document_about_another_repository_is_not_shown(stack: Stack) -> None:
     stack.store(recorded("team/good"))
     stack.put(keys.findings_key(REGISTRY, REGION, "team/copy"), recorded("team/good", "CVE-2026-7").to_json())
     answer = stack.call()
-    assert answer.titles == ["CVE-2026-1 HIGH in openssl"]
+    assert answer.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in answer.body
 
 
@@ -326,7 +326,7 @@ def test_a_document_that_s3_fails_on_is_another_feed(stack: Stack, monkeypatch: 
         patch.setattr(DocumentStore, "get", failing)
         partial = stack.call()
         assert stack.call(If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 200
-    assert partial.titles == ["CVE-2026-1 HIGH in openssl"]
+    assert partial.titles == ["HIGH CVE-2026-1 in openssl: team/good"]
     assert "1 repository could not be read." in partial.body
     assert "Last-Modified" not in partial.headers
     whole = stack.call(If_None_Match=partial.headers["ETag"])

@@ -189,13 +189,13 @@ def test_a_fix_that_appears_is_one_change(running: Service, public: Sources) -> 
     for _ in range(30):
         running.advance(minutes=5)
         running.tick()
-    assert subjects(running) == ["1 HIGH: team/*"]
+    assert subjects(running) == ["HIGH CVE-2026-7 curl in team/app (has a fix now)"]
     (after,) = parse(running.feed(asking).body).entries
     assert after.id != before.id
-    assert after.title == "CVE-2026-7 HIGH in curl, has a fix now"
+    assert after.title == "HIGH CVE-2026-7 in curl, has a fix now: team/app"
     assert "Fix: upgrade curl to 7.88.1-10+deb12u6." in after.summary
     (entry,) = parse(running.feed(quiet).body).entries
-    assert entry.title.endswith("has a fix now")
+    assert ", has a fix now: " in entry.title
     summary = ask(running, "/summary")
     assert [one["changes"]["last_24h"]["fixable"] for one in summary["configurations"]] == [1, 1]
     text = running.feed(asking).body
@@ -218,7 +218,7 @@ def test_what_has_no_fix_waits_and_what_is_new_is_told_when_its_fix_was_looked_u
     for _ in range(4):
         running.advance(minutes=20)
         running.tick()
-    assert subjects(running) == ["1 HIGH: team/*"]
+    assert subjects(running) == ["HIGH CVE-2026-8 curl in team/app (new)"]
     assert "CVE-2026-8" in running.messages[-1][1]
 
 

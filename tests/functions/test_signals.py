@@ -85,7 +85,7 @@ def test_an_open_finding_that_becomes_exploited_is_told_once(running: Service, p
     (entry,) = entries(running, added)
     assert entry.id != before.id
     assert entry.id.endswith(alert["id"])
-    assert entry.title == "CVE-2026-1 UNDEFINED in openssl, now exploited"
+    assert entry.title == "UNDEFINED CVE-2026-1 in openssl, now exploited: team/app"
     assert "Exploited since 2026-03-01 by CISA KEV, ransomware." in entry.summary
     assert "EPSS 2 % (92nd)." in entry.summary
     body = running.feed(added).body

@@ -21,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from ecr_rescan.core import keys
 from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.summary.history import Snapshot
+from ecr_rescan.core.tokens import TokenSet
 from ecr_rescan.runtime import wiring
+from ecr_rescan.runtime.refusals import MOST_REFUSALS
 from tests.functions.summary_calls import NOW, deployment, get, put, token
 from tests.rest import Reply
 from tests.summary_records import HIGH, LOW, REGION, REGISTRY, complete, configuration, findings, ledger
@@ -155,7 +157,14 @@ def test_the_page_keeps_to_itself(s3: Any) -> None:
 def test_what_the_page_says(s3: Any) -> None:
     """The three questions, every image, and the configurations."""
     made = page(s3)
-    for text in ("1 high finding is open", "50 %", "of 4 scanned within 24 h", "First", "team/web:1", "never scanned"):
+    for text in (
+        "1 high finding is open",
+        "50 %",
+        "of 4 images scanned within 24 h",
+        "First",
+        "team/web:1",
+        "never scanned",
+    ):
         assert text in made.text
     ids = {attributes["id"] for _, attributes in made.found if attributes.get("id")}
     assert {"content", "images", "plot-heading"} <= ids
@@ -189,15 +198,65 @@ def test_bad_queries_of_the_page_are_400(s3: Any) -> None:
     assert {fault["field"] for fault in reply.json()["error"]["details"]} == {"state", "sort", "page", "severity"}
 
 
-def test_links_keep_the_token_and_the_stage(s3: Any) -> None:
-    """A person clicks on; whoever sends the token in a header is not given it back in the page."""
+def test_no_link_carries_the_token(s3: Any) -> None:
+    """The browser keeps it: for the stage's dashboard alone, out of reach of scripts, other sites and plain http."""
     secret = token(s3)
-    links = [attributes["href"] or "" for attributes in page(s3).of("a")]
-    inner = [link for link in links if link.startswith("/v1/dashboard")]
-    assert inner
-    assert all(f"token={secret}" in link for link in inner)
+    reply = get("/dashboard", query={"token": secret})
+    assert secret not in reply.body
+    assert reply.headers["set-cookie"] == (
+        f"ecr-rescan={secret}; Path=/v1/dashboard; Max-Age=15552000; HttpOnly; Secure; SameSite=Lax"
+    )
+    plain = get("/dashboard", query={"token": secret}, headers={"X-Forwarded-Proto": "http"})
+    assert "Secure" not in plain.headers["set-cookie"]
+    assert reply.headers["vary"] == "Accept, Cookie"
+    again = get("/dashboard", headers={"Cookie": f"theme=dark; ecr-rescan={secret}"})
+    assert again.status == 200
+    assert "set-cookie" not in again.headers
     basic = base64.b64encode(f":{secret}".encode()).decode()
-    assert secret not in get("/dashboard", headers={"Authorization": f"Basic {basic}"}).body
+    assert "set-cookie" not in get("/dashboard", headers={"Authorization": f"Basic {basic}"}).headers
+
+
+def test_a_configurations_cookie_opens_its_page_alone(s3: Any) -> None:
+    """Beside one that ended; and the wider of two opens the way to all configurations."""
+    own, everything = token(s3, keys.tokens_key(ONE.id)), token(s3)
+    first = get("/dashboard/{id}", parameters={"id": ONE.id}, query={"token": own})
+    assert f"Path=/v1/dashboard/{ONE.id};" in first.headers["set-cookie"]
+
+    def opened(*kept: str, of: str = ONE.id) -> Reply:
+        cookie = "; ".join(f"ecr-rescan={one}" for one in kept)
+        return get("/dashboard/{id}", parameters={"id": of}, headers={"Cookie": cookie})
+
+    ended = TokenSet().add("x", random_bytes=b"x" * 32, now=NOW)[1]
+    assert [opened(own).status, opened(own, of=OTHER.id).status] == [200, 401]
+    assert [opened(own, ended).status, opened(ended, own).status, opened(ended).status] == [200, 200, 401]
+    assert "All configurations" in opened(own, everything).body
+    assert "All configurations" not in opened(own).body
+    assert get("/metrics", headers={"Cookie": f"ecr-rescan={everything}"}).status == 401
+
+
+def test_a_browser_is_told_how_to_get_in(s3: Any) -> None:
+    """By a page with a field for the token, which leads on to what was asked for; not by a box for a password."""
+    html = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    reply = get("/dashboard", query={"cve": "CVE-2026-1", "token": "x"}, headers=html)
+    assert reply.status == 401
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Basic" not in reply.headers["www-authenticate"]
+    made = Elements(reply.body)
+    assert "This page opens with a token" in made.text
+    fields = {attributes["name"]: attributes.get("value") for attributes in made.of("input")}
+    assert fields == {"cve": "CVE-2026-1", "token": None}
+    assert made.of("form")[0]["action"] == "/v1/dashboard"
+
+
+def test_refusals_in_a_browser_count(s3: Any) -> None:
+    """Guessing by a browser's headers is bounded as any other."""
+    html = {"Accept": "text/html"}
+    wrong = token(s3, keys.tokens_key(ONE.id))
+    statuses = [
+        get("/dashboard", query={"token": wrong}, headers=html, address="192.0.2.7").status
+        for _ in range(MOST_REFUSALS + 1)
+    ]
+    assert (statuses[0], statuses[-1]) == (401, 429)
 
 
 def test_hostile_text_is_only_text(s3: Any) -> None:
@@ -257,13 +316,14 @@ def test_the_pages_csv_comes_in_parts_that_open(s3: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr("ecr_rescan.core.summary.pages._LARGEST_BYTES", 1_100)
     links = [attributes["href"] or "" for attributes in page(s3).of("a")]
     parts = [link for link in links if "format=csv" in link]
+    kept = {"Cookie": f"ecr-rescan={token(s3)}"}
     assert len(parts) == 2
     seen = []
     for link in parts:
-        reply = get("/dashboard", query=dict(parse_qsl(urlsplit(link).query)))
+        reply = get("/dashboard", query=dict(parse_qsl(urlsplit(link).query)), headers=kept)
         seen += [row["repository"] + row["tags"] for row in csv.DictReader(io.StringIO(reply.body))]
     assert seen == ["team/app1", "team/app2", "team/web1", "team/web2"]
-    first = get("/dashboard", query=dict(parse_qsl(urlsplit(parts[0]).query)))
+    first = get("/dashboard", query=dict(parse_qsl(urlsplit(parts[0]).query)), headers=kept)
     following = re.fullmatch(r'<https://[^/]*(/v1/dashboard\?[^>]*)>; rel="next"', first.headers["link"])
     assert following is not None
     assert sorted(parse_qsl(urlsplit(following[1]).query)) == sorted(parse_qsl(urlsplit(parts[1]).query))

@@ -12,11 +12,17 @@ import pytest
 
 from ecr_rescan.core.changes.findings import Advisory, FindingsDocument
 from ecr_rescan.core.configuration import Suppression
-from ecr_rescan.core.dashboard.page import Page, to_html
+from ecr_rescan.core.dashboard import finding
+from ecr_rescan.core.dashboard.page import Page, frame_of, to_html
 from ecr_rescan.core.dashboard.query import Links, PageQuery
 from ecr_rescan.core.scanning.ledger import Ledger, ManifestRecord, ScanState
+from ecr_rescan.core.signals.known import NO_SIGNALS
+from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.summary import Problem, Summary, summarise
 from ecr_rescan.core.summary.where import where
+from ecr_rescan.core.vulnerabilities.forms import Listing
+from ecr_rescan.core.vulnerabilities.looked_at import looked_at, selected_images
+from ecr_rescan.core.vulnerabilities.rows import rows
 from tests.summary_records import (
     CRITICAL,
     HIGH,
@@ -28,6 +34,7 @@ from tests.summary_records import (
     UNDEFINED,
     complete,
     configuration,
+    digest,
     everything,
     findings,
     hours,
@@ -37,14 +44,26 @@ from tests.summary_records import (
 OTHER = "210987654321"
 ONE = configuration(1, description="First")
 CLEAN = findings(("1",), {})
+LINKS = Links("/v1", "/dashboard", True)
 
 
-def html(summary: Summary, query: dict[str, str] | None = None, document: FindingsDocument | None = None) -> str:
-    asked = PageQuery.from_query(query or {})
+def html(summary: Summary, query: dict[str, str] | None = None) -> str:
+    return to_html(Page(summary, [], PageQuery.from_query(query or {}), LINKS, 30, [""]), "")
+
+
+def of_finding(summary: Summary, vulnerability: str, document: FindingsDocument) -> str:
+    """A vulnerability's page."""
     configurations = [item.configuration for item in summary.configurations]
-    held = [document] if document else []
-    found = where(asked.cve, configurations, held, [], at=NOW) if asked.cve else None
-    return to_html(Page(summary, [], found, asked, Links("/v1", "/dashboard", None, True), 30, [""]), "")
+    found = where(vulnerability, configurations, [document], [], at=NOW)
+    made = [
+        row
+        for one in configurations
+        for row in rows(one, [document], on=NOW.date())
+        if row.vulnerability == found.vulnerability
+    ]
+    looked = looked_at([selected_images(one, [document]) for one in configurations])
+    listing = Listing(NOW, len(made), made, looked, [], DaysAllowed({HIGH: 30}), NO_SIGNALS)
+    return finding.to_html(finding.FindingPage(frame_of(summary, LINKS), found, made, listing), "")
 
 
 def text(page: str) -> str:
@@ -147,7 +166,7 @@ def test_registries_with_the_same_names_are_told_apart() -> None:
     ours, theirs = ONE, configuration(2, registry=OTHER, description="Second")
     both = summarise([ours, theirs], {PLACE: held, other: second}, {PLACE: found, other: clean}, (), at=NOW)
     page = html(both)
-    assert f"team/app in {OTHER}, us-east-1 0 0 0 0" in section(page, "Repositories")
+    assert f"team/app in {OTHER}, us-east-1 images 0 0 0 0" in section(page, "Repositories")
     assert "2 of 2 repositories" in page
     assert f"team/app:1 in {OTHER}, us-east-1" in section(page, "Images")
     alone = html(everything([ONE], held, found))
@@ -178,20 +197,24 @@ def test_images_alike_are_one_line_of_a_search() -> None:
     )
     held = ledger(dict.fromkeys(("1", "2", "3", "4"), complete()) | {"5": None})
     summary = everything([ONE], held, found)
-    said = section(html(summary, {"cve": "cve-1"}, found), "Where is CVE-1?")
-    assert "In 4 images of 1 repository" in said
-    assert "1 of 5 images have no fresh result." in said
+    page = of_finding(summary, "cve-1", found)
+    assert "In 4 images of 1 repository; 4 of 4 selected images have a result." in text(page)
+    said = section(page, "Where it is")
     assert "2 of 2 lines" in said
-    assert said.index("q 2 critical") < said.index("1, 2, 3 and 1 more p 1 low")
+    assert said.index("q 2 critical") < said.index("1 , 2 , 3 and 1 more image p 1 low")
 
 
-def test_the_only_link_that_leads_elsewhere_says_nothing_of_this_page() -> None:
-    """Its address has the token in it."""
+def test_links_that_lead_elsewhere_say_nothing_of_this_page() -> None:
+    """To the advisory, and to each image in ECR's console."""
     found = findings(("1",), {("CVE-1", "p"): {"1": {LOW: 1}}})
     found.advisories["CVE-1"] = Advisory("", "https://tracker.example/CVE-1", None, None, "")
-    page = html(everything([ONE], ledger({"1": complete()}), found), {"cve": "CVE-1"}, found)
+    page = of_finding(everything([ONE], ledger({"1": complete()}), found), "CVE-1", found)
     outward = re.findall('<a [^>]*href="(?!/v1/dashboard|#)[^>]*>', page)
-    assert outward == ['<a href="https://tracker.example/CVE-1" rel="noreferrer noopener">']
+    console = "https://us-east-1.console.aws.amazon.com/ecr/repositories/private/123456789012/team/app/_/image/"
+    assert outward == [
+        '<a href="https://tracker.example/CVE-1" rel="noreferrer noopener">',
+        f'<a href="{console}{digest(1)}/details?region=us-east-1" rel="noreferrer noopener">',
+    ]
 
 
 def test_the_filter_can_be_taken_back() -> None:
@@ -206,8 +229,8 @@ def test_what_a_configuration_selects_stands_on_its_page() -> None:
     """And the way back to all of them."""
     one: Any = replace(ONE, tags=("prod*",), newest=5, severity=HIGH)
     summary = everything([one], ledger({"1": complete()}), CLEAN)
-    links = Links("/v1", f"/dashboard/{one.id}", None, True)
-    page = to_html(Page(summary, [], None, PageQuery(), links, 30, [""]), "")
+    links = Links("/v1", f"/dashboard/{one.id}", True)
+    page = to_html(Page(summary, [], PageQuery(), links, 30, [""]), "")
     expected = "team/app in 123456789012, us-east-1; tags prod*; the newest 5 of each repository; high or worse"
     assert expected in text(page)
     assert '<a href="/v1/dashboard">All configurations</a>' in page

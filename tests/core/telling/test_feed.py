@@ -27,20 +27,21 @@ def test_an_entry_says_what_people_need_to_know() -> None:
     finding = found(fixed_in="3.0.2", score="7.5", vector="AV:N", description="A <bad> fault & more.")
     text = render([document(images=[image("one", "latest", "v1")], results=[result("one", finding)])])
     (entry,) = parse(text).entries
-    assert entry.title == "CVE-2026-1 HIGH in openssl"
+    assert entry.title == "HIGH CVE-2026-1 in openssl: team/app"
     assert entry.link == f"https://example.com/a#ecr-rescan-{entry.id.removeprefix('urn:uuid:')}"
-    assert entry.published == entry.updated == "2026-03-02T08:00:00+00:00"
+    assert entry.published == entry.updated == "2026-03-02T08:00:04+00:00"
     assert entry.id.startswith("urn:uuid:")
     assert {tag.term for tag in entry.tags} == {"HIGH", "baseline", "openssl", "true"}
     (raw,) = raw_entries(text)
     assert raw.findtext(f"{ATOM}summary") == (
-        "CVE-2026-1 HIGH in openssl 3.0.1. 1 image of team/app. Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. "
+        "HIGH CVE-2026-1 in openssl 3.0.1. 1 image of team/app. Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. "
         "First seen 2026-03-02. A &lt;bad&gt; fault &amp; more."
     )
     assert raw.findtext(f"{ATOM}content") == (
-        "<p>A &lt;bad&gt; fault &amp; more.</p>"
-        "<p>Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. First seen 2026-03-02.</p>"
-        f"<ul><li><b>team/app</b> 3.0.1 HIGH<ul><li>latest, v1 <code>{digest('one')[:19]}</code></li></ul></li></ul>"
+        "<p>A &lt;bad&gt; fault &amp; more.</p>\n"
+        "<p>Fix: upgrade openssl to 3.0.2. CVSS 7.5 AV:N. First seen 2026-03-02.</p>\n"
+        f"<ul><li><b>team/app</b> 3.0.1 HIGH\n<ul><li>latest, v1 <code>{digest('one')[:19]}</code></li></ul></li>"
+        "\n</ul>"
     )
 
 
@@ -48,14 +49,42 @@ def test_the_feed_says_what_it_is() -> None:
     """Identity, self link, author, generator, language and coverage, and that it is complete."""
     asked = configuration(["team/*", "!team/old"], description="Team images")
     parsed = parse(render([document(images=[image()], results=[result("one", found())])], asked))
-    assert parsed.feed.title == "ECR findings: team/*, !team/old in us-east-1"
+    assert parsed.feed.title == "ECR findings: Team images in us-east-1"
     assert parsed.feed.subtitle == "Team images. 1 of 1 selected images have results."
     assert parsed.feed.id.startswith("urn:uuid:")
     assert [(link.rel, link.type, link.href) for link in parsed.feed.links] == [("self", "application/atom+xml", SELF)]
     assert parsed.feed.author == "ecr-rescan"
     assert parsed.feed.generator == "ecr-rescan"
     assert parsed.feed.language == "en"
-    assert parsed.feed.updated == "2026-03-02T08:00:00+00:00"
+    assert parsed.feed.updated == "2026-03-02T08:00:04+00:00"
+
+
+def test_of_what_began_at_one_instant_the_most_severe_is_the_newest() -> None:
+    """Whatever began with it: readers that keep only the newest keep that. Nothing changed before it began."""
+    every = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate(Severity)]
+    entries = parse(render([document(images=[image()], results=[result("one", *every)])])).entries
+    severities = {entry.title.split()[0]: entry.published for entry in entries}
+    rated = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
+    assert sorted(rated, key=severities.__getitem__, reverse=True) == rated
+    assert severities["UNDEFINED"] == severities["UNTRIAGED"] < severities["INFORMATIONAL"]
+    assert all(entry.updated >= entry.published for entry in entries)
+    alone = parse(render([document(images=[image()], results=[result("one", every[1])])])).entries
+    assert alone[0].published == severities["HIGH"]
+
+
+def test_changes_are_without_what_was_there_from_the_beginning() -> None:
+    """A first result, or a configuration that is widened, shows nothing there; what comes later does."""
+    asked = configuration(["team/*"])
+    made = document(images=[image()], results=[result("one", found())])
+    only = FeedFilters.from_query({"changes": "true"})
+    assert len(parse(render([made], asked)).entries) == 1
+    text = render([made], asked, only)
+    assert parse(text).entries == []
+    assert parse(text).feed.title == "ECR changes: team/* in us-east-1"
+    (known,) = alerts(asked, [made], on=AT.date())
+    source = FeedSource(asked, [made], coverage(asked, [made]), only, SELF)
+    shown = parse(render_feed(source, [known, replace(known, kind="new"), replace(known, kind="escalated")])).entries
+    assert len(shown) == 2
 
 
 def test_a_clean_repository_is_an_empty_complete_feed() -> None:
@@ -94,17 +123,21 @@ def test_entries_are_ordered_by_severity_then_oldest_first() -> None:
     ]
     seen_by = configuration(["team/*"])
     update(made, None, [result("one", old, *more, at=later)], at=later, seen_by=seen_by)
-    titles = [entry.title.split()[0] for entry in parse(render([made])).entries]
+    titles = [entry.title.split()[1] for entry in parse(render([made])).entries]
     assert titles == ["CVE-2026-4", "CVE-2026-1", "CVE-2026-2", "CVE-2026-3"]
 
 
 @pytest.mark.parametrize(
     ("kind", "title", "told"),
     [
-        ("new", "CVE-2026-1 HIGH in openssl", ""),
-        ("spread", "CVE-2026-1 HIGH in openssl, spread to more repositories", "It has spread to more repositories."),
-        ("reopened", "CVE-2026-1 HIGH in openssl, back again", "It was gone and is back."),
-        ("escalated", "CVE-2026-1 HIGH in openssl, severity raised", "Its severity was raised."),
+        ("new", "HIGH CVE-2026-1 in openssl: team/app", ""),
+        (
+            "spread",
+            "HIGH CVE-2026-1 in openssl, spread to more repositories: team/app",
+            "It has spread to more repositories.",
+        ),
+        ("reopened", "HIGH CVE-2026-1 in openssl, back again: team/app", "It was gone and is back."),
+        ("escalated", "HIGH CVE-2026-1 in openssl, severity raised: team/app", "Its severity was raised."),
     ],
 )
 def test_kinds_are_said_in_words(kind: str, title: str, told: str) -> None:
@@ -136,10 +169,13 @@ def resolved_document() -> FindingsDocument:
 def test_resolved_entries_come_on_request_and_last() -> None:
     """What was fixed is there only when asked for, after what is open, and says when and why."""
     made = resolved_document()
-    assert [entry.title for entry in parse(render([made])).entries] == ["CVE-2026-2 LOW in openssl"]
+    assert [entry.title for entry in parse(render([made])).entries] == ["LOW CVE-2026-2 in openssl: team/app"]
     text = render([made], filters=FeedFilters(resolved=True))
     entries = parse(text).entries
-    assert [entry.title for entry in entries] == ["CVE-2026-2 LOW in openssl", "Resolved: CVE-2026-1 HIGH in openssl"]
+    assert [entry.title for entry in entries] == [
+        "LOW CVE-2026-2 in openssl: team/app",
+        "Resolved: HIGH CVE-2026-1 in openssl: team/app",
+    ]
     assert "Resolved 2026-03-03: a later result of the same image no longer lists it" in entries[1].summary
     assert "team/app" in entries[1].summary
     assert "resolved" in {tag.term for tag in entries[1].tags}
@@ -163,7 +199,7 @@ def test_the_tag_filter_narrows_images_versions_and_severity() -> None:
     )
     text = render([made], filters=FeedFilters(tag="prod"))
     (entry,) = parse(text).entries
-    assert entry.title == "CVE-2026-1 MEDIUM in openssl"
+    assert entry.title == "MEDIUM CVE-2026-1 in openssl: team/app"
     assert "1 image of team/app" in entry.summary
     assert "2.9" not in entry.summary
     assert digest("one")[:19] not in entry.content[0].value
@@ -187,7 +223,7 @@ def test_severity_is_the_configurations_or_as_asked(
     findings = [found(f"CVE-2026-{place}", severity=severity) for place, severity in enumerate(present)]
     made = document(images=[image()], results=[result("one", *findings)])
     text = render([made], configuration(["team/*"], severity=configured), FeedFilters(severity=asked))
-    assert [entry.title.split()[1] for entry in parse(text).entries] == shown
+    assert [entry.title.split()[0] for entry in parse(text).entries] == shown
 
 
 def test_suppressed_alerts_are_counted_not_shown() -> None:
@@ -195,7 +231,7 @@ def test_suppressed_alerts_are_counted_not_shown() -> None:
     made = document(images=[image()], results=[result("one", found(), found("CVE-2026-2"))])
     asked = configuration(["team/*"], ignore=[{"vulnerability": "CVE-2026-1", "reason": "not reachable"}])
     text = render([made], asked)
-    assert [entry.title for entry in parse(text).entries] == ["CVE-2026-2 HIGH in openssl"]
+    assert [entry.title for entry in parse(text).entries] == ["HIGH CVE-2026-2 in openssl: team/app"]
     assert "1 finding is suppressed." in parse(text).feed.subtitle
     assert is_complete(text)
 
@@ -327,7 +363,7 @@ def test_missing_members_leave_an_entry() -> None:
     """A finding without package, version, description and link is shown with what there is."""
     made = document(images=[image()], results=[result("one", found(package="", version="", description="", uri=""))])
     (entry,) = parse(render([made])).entries
-    assert entry.title == "CVE-2026-1 HIGH"
+    assert entry.title == "HIGH CVE-2026-1: team/app"
     assert {tag.term for tag in entry.tags} == {"HIGH", "baseline"}
 
 
@@ -345,7 +381,7 @@ def many(count: int) -> FindingsDocument:
 def test_limit_cuts_the_least_severe_and_says_so() -> None:
     """The most severe entries stay, and the feed neither says that it is complete nor hides that it was cut."""
     text = render([many(30)], filters=FeedFilters(limit=5))
-    assert [entry.title.split()[1] for entry in parse(text).entries] == ["CRITICAL"] * 3 + ["LOW"] * 2
+    assert [entry.title.split()[0] for entry in parse(text).entries] == ["CRITICAL"] * 3 + ["LOW"] * 2
     assert "Cut: the 5 most urgent of 30 entries are shown" in parse(text).feed.subtitle
     assert not is_complete(text)
     assert is_complete(render([many(30)], filters=FeedFilters(limit=30)))
@@ -359,7 +395,7 @@ def test_a_feed_never_exceeds_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 80_000 < len(text.encode()) <= 100_000
     assert f"Cut: the {shown} most urgent of 200 entries are shown" in parse(text).feed.subtitle
     assert not is_complete(text)
-    titles = [entry.title.split()[1] for entry in parse(text).entries]
+    titles = [entry.title.split()[0] for entry in parse(text).entries]
     assert titles == ["CRITICAL"] * 20 + ["LOW"] * (shown - 20)
 
 
@@ -386,8 +422,8 @@ def test_dates_are_those_of_the_alert_without_fractions() -> None:
     news = record_new(made, asked, wave + timedelta(microseconds=5))
     assert [alert.kind for alert in news] == ["new"]
     parsed = parse(render([made]))
-    assert parsed.entries[0].published == "2026-03-03T08:00:00+00:00"
-    assert parsed.feed.updated == "2026-03-03T08:00:00+00:00"
+    assert parsed.entries[0].published == "2026-03-03T08:00:04+00:00"
+    assert parsed.feed.updated == "2026-03-03T08:00:04+00:00"
 
 
 def record_new(made: FindingsDocument, asked: ScanConfiguration, at: datetime) -> list[Any]:

@@ -17,11 +17,12 @@ from ecr_rescan.core.changes.alerts import Alert, alerts
 from ecr_rescan.core.configuration import Suppression
 from ecr_rescan.core.scan_result import ScanFinding
 from ecr_rescan.core.severity import Severity
-from ecr_rescan.core.telling.message import Known, baseline_message, changes_message, suppressions_message
+from ecr_rescan.core.telling.message import Known, baseline_message, changes_message, subject_of, suppressions_message
 from ecr_rescan.core.telling.message_forms import CHAT_CHARACTERS, Message
 from tests.builders import AT, CONFIG_ID, configuration, document, found, image, result
 
 URL = "https://api.example.com/v1"
+PAGE = f"{URL}/dashboard/{CONFIG_ID}"
 SNS_BYTES = 256 * 1024
 """SNS API reference, Publish: the largest message, with its attributes."""
 
@@ -67,18 +68,21 @@ def test_a_mail_says_what_people_need() -> None:
         found("CVE-2026-1", "openssl", severity=Severity.CRITICAL),
         description="Team A",
     )
-    assert message.subject == "1 CRITICAL, 1 HIGH: Team A"
+    assert message.subject == "CRITICAL CVE-2026-1 openssl in team/app (known from the beginning, +1 more)"
     head, first, second, ending = message.forms["email"].split("\n\n")
     assert head == "Changes in Team A: 1 CRITICAL, 1 HIGH."
     assert first.splitlines() == [
         "CRITICAL CVE-2026-1 in openssl (known from the beginning)",
+        "  A fault.",
         "  team/app: 1.0 3.0.1",
         "  first seen 2026-03-02T08:00:00Z",
         "  https://example.com/a",
+        f"  Its page: {PAGE}?cve=CVE-2026-1&package=openssl",
     ]
     assert second.startswith("HIGH CVE-2026-2 in zlib")
     assert "  Fix: upgrade zlib to 1.4\n" in second
-    assert ending.startswith(f"Everything: {URL}/summary/{CONFIG_ID}\nMessage ")
+    ignoring = f"ecr-rescan ignore VULNERABILITY --package PACKAGE --reason WHY --in {CONFIG_ID}"
+    assert ending.startswith(f"To ignore one: {ignoring}\nEverything: {PAGE}\nMessage ")
     assert ending.endswith(machine(message)["id"])
 
 
@@ -99,6 +103,7 @@ def test_machines_get_every_member() -> None:
             "region": "us-east-1",
         },
         "summary_url": f"{URL}/summary/{CONFIG_ID}",
+        "dashboard_url": PAGE,
         "severity": "HIGH",
         "changes": ["baseline"],
         "counts": {"HIGH": 1},
@@ -107,6 +112,7 @@ def test_machines_get_every_member() -> None:
             {
                 "id": alert.id,
                 "kind": "baseline",
+                "raised_from": None,
                 "severity": "HIGH",
                 "vulnerability": "CVE-2026-1",
                 "package": "openssl",
@@ -118,6 +124,7 @@ def test_machines_get_every_member() -> None:
                 "fixes": [{"state": "fixed", "version": "3.0.2", "release": None, "since": None, "why": None}],
                 "score": "9.8",
                 "link": "https://example.com/a",
+                "page": f"{PAGE}?cve=CVE-2026-1&package=openssl",
                 "first_seen": "2026-03-02T08:00:00Z",
                 "published": "2026-03-02T08:00:00Z",
                 "repositories": ["team/app"],
@@ -135,12 +142,13 @@ def test_chats_get_amazon_qs_schema() -> None:
     read = chat(changes(found()))
     assert (read["version"], read["source"]) == ("1.0", "custom")
     assert read["content"]["textType"] == "client-markdown"
-    assert read["content"]["title"] == "1 HIGH: team/app"
+    assert read["content"]["title"] == "HIGH CVE-2026-1 openssl in team/app (known from the beginning)"
     lines = read["content"]["description"].splitlines()
     assert lines[1] == (
-        "*HIGH* `CVE-2026-1` in `openssl` (known from the beginning) – `team/app` https://example.com/a"
+        "*HIGH* `CVE-2026-1` in `openssl` (known from the beginning) – `team/app` "
+        f"{PAGE}?cve=CVE-2026-1&package=openssl"
     )
-    assert read["content"]["nextSteps"] == [f"Everything: {URL}/summary/{CONFIG_ID}"]
+    assert read["content"]["nextSteps"] == [f"Everything: {PAGE}"]
     assert read["metadata"]["threadId"] == CONFIG_ID
 
 
@@ -217,10 +225,10 @@ def assert_inert(message: Message) -> None:
         assert line.count("`") % 2 == 0
         outside = "".join(line.split("`")[::2])
         assert not MARKUP.search("".join(line.split("`")[1::2]))
-        outside = re.sub(r"^\*[A-Z]+\*", "", re.sub(r"https://example\.com/[^ ]*", "", outside))
+        outside = re.sub(r"^\*[A-Z]+\*", "", re.sub(r"https://(api\.)?example\.com/[^ ]*", "", outside))
         assert not re.search(r"[*_~<>@|&\[\]#]|://", outside)
     for line in message.forms["email"].splitlines():
-        own = line.strip().startswith(("https://example.com/", f"Everything: {URL}"))
+        own = line.strip().startswith(("https://example.com/", f"Everything: {URL}", f"Its page: {PAGE}?"))
         assert own or not ("://" in line or HOST.search(line))
 
 
@@ -323,8 +331,9 @@ def test_suppressions_say_what_is_shown_again() -> None:
         "Ends after 2026-03-08: CVE-2026-2 in zlib for v1 (next week)",
         "Matches nothing any more: CVE-2020-* (old)",
         "Matches nothing any more: CVE-2021-* (old)",
-        "HIGH CVE-2026-1 in openssl (known from the beginning)\n  team/app: 1.0 3.0.1\n"
-        "  first seen 2026-03-02T08:00:00Z\n  https://example.com/a",
+        "HIGH CVE-2026-1 in openssl (known from the beginning)\n  A fault.\n  team/app: 1.0 3.0.1\n"
+        "  first seen 2026-03-02T08:00:00Z\n  https://example.com/a\n"
+        f"  Its page: {PAGE}?cve=CVE-2026-1&package=openssl",
     ]
     read = machine(message)
     assert [one["kind"] for one in read["suppressions"]] == ["ended", "ending", "unused", "unused"]
@@ -345,3 +354,52 @@ def test_500_suppressions_fit() -> None:
     read = machine(message)
     assert read["more"] == 1000 - len(read["suppressions"])
     assert read["more"] > 0
+
+
+def test_the_end_of_a_subject_is_never_cut_off() -> None:
+    """Nor is it ever longer than a subject may be; a short one says everything."""
+    (alert,) = alerts_of(found(severity=Severity.CRITICAL))
+    new = replace(alert, kind="new")
+    assert subject_of([new]) == "CRITICAL CVE-2026-1 openssl in team/app (new)"
+    wide = replace(new, package="p" * 200, repositories=("r" * 200, "s"))
+    subject = subject_of([wide, new, new, new])
+    assert subject.endswith("… (new, +3 more)")
+    assert 98 <= len(subject) <= 100
+    several = replace(new, repositories=("team/app", "team/web", "team/x"))
+    assert subject_of([several]) == "CRITICAL CVE-2026-1 openssl in team/app and 2 more (new)"
+
+
+def test_a_rise_says_from_what_to_what() -> None:
+    """In the subject, in the mail, and for machines."""
+    (alert,) = alerts_of(found(severity=Severity.CRITICAL))
+    raised = replace(alert, kind="escalated", raised_from=Severity.MEDIUM)
+    message = changes_message(configuration(), [raised], URL, AT)
+    assert message.subject == "CRITICAL CVE-2026-1 openssl in team/app (raised from MEDIUM)"
+    assert "CRITICAL CVE-2026-1 in openssl (severity raised from MEDIUM to CRITICAL)" in message.forms["email"]
+    assert machine(message)["alerts"][0]["raised_from"] == "MEDIUM"
+
+
+@pytest.mark.parametrize(
+    ("score", "description", "told"),
+    [
+        ("9.8", "Reads too far.", ["  Reads too far.", "  CVSS 9.8"]),
+        ("0.0", "None Provided", []),
+        ("0", "N/A.", []),
+        (None, "", []),
+        ("10.0", "", ["  CVSS 10.0"]),
+    ],
+)
+def test_words_for_nothing_are_not_told(score: str | None, description: str, told: list[str]) -> None:
+    """Some sources write 0.0 where nobody gave a score."""
+    (alert,) = alerts_of(found())
+    said = replace(alert, advisory=replace(alert.advisory, score=score, vector=None, description=description))
+    lines = changes_message(configuration(), [said], URL, AT).forms["email"].split("\n\n")[1].splitlines()
+    assert lines[1 : lines.index("  team/app: 1.0 3.0.1")] == told
+
+
+def test_without_an_address_there_is_no_page() -> None:
+    """Before the first request that tells it; the advisory is linked all the same."""
+    message = changes_message(configuration(), alerts_of(found()), None, AT)
+    assert "Its page" not in message.forms["email"]
+    assert machine(message)["alerts"][0]["page"] is None
+    assert "https://example.com/a" in chat(message)["content"]["description"]

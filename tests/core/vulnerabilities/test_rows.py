@@ -17,6 +17,7 @@ from ecr_rescan.core.signals.sources import EUVD, KEV
 from ecr_rescan.core.summary.ages import DaysAllowed
 from ecr_rescan.core.summary.pages import page
 from ecr_rescan.core.vulnerabilities import forms
+from ecr_rescan.core.vulnerabilities.looked_at import LookedAt
 from ecr_rescan.core.vulnerabilities.query import SORTS, ListQuery
 from ecr_rescan.core.vulnerabilities.rows import SHAPES, Asked, Extents, Row, cursor, ordered, rows
 from tests.builders import AT, configuration, document, found, image, result, update
@@ -183,7 +184,7 @@ def test_whether_it_is_exploited_is_told_in_each_form_and_unknown_is_never_no(tw
 
     def forms_of(signals: Signals) -> tuple[dict[str, Any], str, str]:
         page = asked(two, signals=signals, vulnerability="CVE-2")
-        made = forms.Listing(AT, 1, page, forms.LookedAt(2, 3, 3), [], ALLOWED, signals)
+        made = forms.Listing(AT, 1, page, LookedAt(2, 3, 3), [], ALLOWED, signals)
         wire: Any = forms.to_wire(made)
         return wire["vulnerabilities"][0], forms.to_csv(made).splitlines()[1], forms.to_lines(made, following=None)
 

@@ -48,6 +48,7 @@ ANSWERED: dict[str, type] = {
     "created": str,
     "updated": str,
     "feed_url": str,
+    "changes_feed_url": str,
     "first_results": dict,
     "warnings": list,
 }

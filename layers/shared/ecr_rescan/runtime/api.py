@@ -319,10 +319,15 @@ def _answer(error: EcrRescanError, event: APIGatewayProxyEvent) -> Response[str]
     if isinstance(error, NotReadyError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthorizedError):
-        wiring.refusals().note(source_address(event), clock.now())
+        note_refusal(event)
         headers["WWW-Authenticate"] = 'Basic realm="ecr-rescan", charset="UTF-8"'
     details = [{"field": fault.field, "problem": fault.problem} for fault in getattr(error, "faults", ())]
     return _error_response(status, code, _GENERIC.get(code, str(error)), details=details, headers=headers)
+
+
+def note_refusal(event: APIGatewayProxyEvent) -> None:
+    """Note that a request's token was refused, which bounds how often one address may try."""
+    wiring.refusals().note(source_address(event), clock.now())
 
 
 def _error_response(

@@ -34,8 +34,9 @@ class Alert:
     when that began: the first seeing of a baseline finding, the start of the wave, the time of the rise, or when it
     became known that it is exploited, or has a fix. ``updated`` is the last change of what the alert says. ``signal``
     is what is known of the vulnerability; ``was_exploited``: it became known as exploited while the alert was open.
-    ``fixes``: the states that it has in the images. ``resolved_at`` and ``resolved_reason`` are set where nothing is
-    affected any more; then there are no occurrences, and ``repositories`` tells where it was.
+    ``raised_from``: the severity before the last rise, where there was one. ``fixes``: the states that it has in the
+    images. ``resolved_at`` and ``resolved_reason`` are set where nothing is affected any more; then there are no
+    occurrences, and ``repositories`` tells where it was.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Alert:
     suppressed: Suppression | None
     signal: Signal = NOTHING_KNOWN
     was_exploited: bool = False
+    raised_from: Severity | None = None
     resolved_at: datetime | None = None
     resolved_reason: str = ""
     fixes: tuple[Fix, ...] = ()
@@ -192,6 +194,7 @@ def _open_alert(
         signal=signal,
         was_exploited=story.exploited_at is not None,
         fixes=fixes,
+        raised_from=story.raised_from,
     )
 
 

@@ -22,6 +22,7 @@ class Story:
 
     published: datetime
     raised_to: Severity | None = None
+    raised_from: Severity | None = None
     exploited_at: datetime | None = None
     fixable_at: datetime | None = None
 
@@ -66,9 +67,9 @@ def _rises(wave: datetime | None, parts: Sequence[Part]) -> Story:
     highest = events[0][2]
     for at, _, severity, counts in events[1:]:
         if severity.rank > highest.rank:
-            highest = severity
             if counts:
-                story = Story(at, severity)
+                story = Story(at, severity, highest)
+            highest = severity
     return story
 
 

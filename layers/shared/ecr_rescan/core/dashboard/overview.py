@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 
-from ecr_rescan.core.configuration import ScanConfiguration
-from ecr_rescan.core.dashboard.charts import DRAWN, SHOWN, bar, in_words, parts, plot
-from ecr_rescan.core.dashboard.places import Places, distinct_images
-from ecr_rescan.core.dashboard.query import Links
-from ecr_rescan.core.html import Html, tag
+from ecr_rescan.core.dashboard.changes import GOOD_KINDS, KIND_WORDS, distinct_changes, is_of, kind_chip
+from ecr_rescan.core.dashboard.charts import DRAWN, SHOWN, bar, parts, plot
+from ecr_rescan.core.dashboard.parts import chip, severity_chip, title_of, when
+from ecr_rescan.core.dashboard.places import Places, distinct_images, platforms_of
+from ecr_rescan.core.dashboard.query import UNRATED, Links
+from ecr_rescan.core.html import Child, Html, tag
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.ages import Age
 from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.history import Snapshot
 from ecr_rescan.core.summary.image_state import ImageState
-from ecr_rescan.core.summary.recent import KINDS, Change
+from ecr_rescan.core.summary.recent import KINDS, WINDOWS, Change
 from ecr_rescan.core.summary.summary import COVERAGE, ExploitedCount, Summary
 from ecr_rescan.core.text import enumerated, number_of
 
@@ -66,16 +67,16 @@ def _is_partial(summary: Summary) -> bool:
     return bool(summary.problems) or any(item.problems for item in summary.configurations)
 
 
-def cards(summary: Summary) -> Html:
+def cards(summary: Summary, links: Links) -> Html:
     """The three questions."""
-    return tag("div", _fire(summary), _coverage(summary), _changed(summary), class_="grid3")
+    return tag("div", _fire(summary, links), _coverage(summary, links), _changed(summary, links), class_="grid3")
 
 
-def _card(kind: str, label: str, *children: Html | None) -> Html:
+def _card(kind: str, label: str, *children: Child) -> Html:
     return tag("section", tag("h2", label, class_="label"), children, class_=f"card {kind}")
 
 
-def _fire(summary: Summary) -> Html:
+def _fire(summary: Summary, links: Links) -> Html:
     counts, ages = summary.totals.counts, summary.totals.ages
     if counts is None:
         return _card(
@@ -92,49 +93,67 @@ def _fire(summary: Summary) -> Html:
         if severe or beyond or _is_partial(summary)
         else "good"
     )
-    late = f"{beyond:,} longer open than the days allowed" if beyond else "none longer open than the days allowed"
+    known = "?" if exploited is None else _linked(exploited.findings, links.findings(exploited="true"))
     number = tag(
         "p",
-        "?" if exploited is None else f"{exploited.findings:,}",
+        known,
         tag("small", "known exploited"),
-        f" {severe:,}",
+        " ",
+        _linked(severe, links.findings(only="CRITICAL,HIGH")),
         tag("small", "critical and high"),
         class_="big",
     )
-    said = tag("p", late, class_="c-bad" if beyond else "soft")
+    late = [_linked(beyond, links.findings(overdue="true")), " longer open than the days allowed"]
+    said = tag("p", late if beyond else "none longer open than the days allowed", class_="c-bad" if beyond else "soft")
     sources = tag("p", summary.signals.line(summary.at.date()), class_="soft")
-    return _card(kind, "Is anything on fire?", number, _exploited_late(exploited), said, sources)
+    return _card(kind, "Is anything on fire?", number, _exploited_late(exploited, links), said, sources)
 
 
-def _exploited_late(exploited: ExploitedCount | None) -> Html | None:
+def _linked(number: int, link: str) -> Child:
+    """A number that leads to the list of what it counts; nothing to list is no link."""
+    return tag("a", f"{number:,}", href=link) if number else "0"
+
+
+def _exploited_late(exploited: ExploitedCount | None, links: Links) -> Html | None:
     if exploited is None or not exploited.beyond:
         return None
-    return tag("p", f"{exploited.beyond:,} exploited for longer than {exploited.days_allowed} d", class_="c-bad")
+    number = _linked(exploited.beyond, links.findings(exploited="true", overdue="true"))
+    return tag("p", number, f" exploited for longer than {exploited.days_allowed} d", class_="c-bad")
 
 
-def _coverage(summary: Summary) -> Html:
+def _coverage(summary: Summary, links: Links) -> Html:
     coverage = summary.totals.coverage
     selected = coverage.selected
     if not selected:
         return _card("warn", "Is anything not covered?", tag("p", "Nothing is selected", class_="big"))
     fresh = coverage.states.get(ImageState.COMPLETE, 0)
     troubled = sum(coverage.states.get(state, 0) for state in (ImageState.STALE, ImageState.FAILED))
-    rest = [(name, coverage.states[state]) for state, (_, name) in STATE_NAMES.items() if coverage.states.get(state)]
-    words = ", ".join(f"{number:,} {name}" for name, number in rest)
+    rest = [
+        (state, name, coverage.states[state]) for state, (_, name) in STATE_NAMES.items() if coverage.states.get(state)
+    ]
+    words = ", ".join(f"{number:,} {name}" for _, name, number in rest)
+    filters = {state: name for name, state in COVERAGE.items()}
+    listed: list[Child] = []
+    for state, name, number in rest:
+        link = links.same({"state": filters[state]}, "images")
+        listed += [", " if listed else None, tag("a", f"{number:,} {name}", href=link)]
     segments = [
         (kind, coverage.states[state]) for state, (kind, _) in STATE_NAMES.items() if coverage.states.get(state)
     ]
     kind = "bad" if troubled else "warn" if fresh < selected or _is_partial(summary) else "good"
     # Rounded down: 100 % is said of all alone.
     percent = tag(
-        "p", f"{fresh * 100 // selected} %", tag("small", f"of {selected:,} scanned within 24 h"), class_="big"
+        "p",
+        tag("a", f"{fresh * 100 // selected} %", href=links.same({}, "images")),
+        tag("small", f"of {platforms_of(summary)} scanned within 24 h"),
+        class_="big",
     )
     return _card(
         kind,
         "Is anything not covered?",
         percent,
         bar(segments, most=selected, label=words),
-        tag("p", words, class_="soft"),
+        tag("p", listed, class_="soft"),
         _not_images(summary),
     )
 
@@ -148,25 +167,49 @@ def _not_images(summary: Summary) -> Html | None:
     return tag("p", f"Beside the images, and not scanned: {listed}", class_="soft")
 
 
-def _changed(summary: Summary) -> Html:
+def _changed(summary: Summary, links: Links) -> Html:
     title = "What changed?"
     if summary.totals.counts is None:
         return _card("warn", title, tag("p", "Unknown", class_="big"), tag("p", "no result yet", class_="soft"))
-    day, week = (summary.totals.changes[window] for window in ("last_24h", "last_7d"))
-    came, went = (sum(day.values()) - day["resolved"] - day["fixable"], day["resolved"])
+    since = summary.at - WINDOWS["last_24h"]
+    day = [change for change in distinct_changes(summary) if change.at >= since]
+    new, fixed = (sum(is_of(change, kind) for change in day) for kind in ("new", "fixed"))
     number = tag(
         "p",
-        f"+{came:,}" if came else "0",
-        tag("small", "came"),
-        f" −{went:,}" if went else " 0",
-        tag("small", "went, in 24 h"),
+        _linked(new, _changes(links, 24, "new")),
+        tag("small", "new,"),
+        " ",
+        _linked(fixed, _changes(links, 24, "fixed")),
+        tag("small", "fixed in 24 h"),
         class_="big",
     )
-    kinds = ", ".join(f"{week[kind]:,} {kind}" for kind in KINDS if week[kind])
-    return _card("warn" if came else "good", title, number, tag("p", f"In 7 days: {kinds or 'nothing'}", class_="soft"))
+    others = Counter(change.kind for change in day if not is_of(change, "new") and not is_of(change, "fixed"))
+    also = _kinds(others, 24, links)
+    week = _kinds(summary.totals.changes["last_7d"], 168, links)
+    came = sum(change.kind not in GOOD_KINDS for change in day)
+    return _card(
+        "warn" if came else "good",
+        title,
+        number,
+        tag("p", "Also in 24 h: ", also, class_="soft") if also else None,
+        tag("p", "In 7 days: ", week or "nothing", class_="soft"),
+    )
 
 
-def severities(summary: Summary) -> Html | None:
+def _changes(links: Links, hours: int, kind: str = "") -> str:
+    return links.same({"view": "changes", "hours": str(hours)} | ({"kind": kind} if kind else {}))
+
+
+def _kinds(counts: Mapping[str, int], hours: int, links: Links) -> list[Child]:
+    listed: list[Child] = []
+    for kind in KINDS:
+        if counts.get(kind):
+            text = f"{counts[kind]:,} {KIND_WORDS[kind]}"
+            listed += [", " if listed else None, tag("a", text, href=_changes(links, hours, kind))]
+    return listed
+
+
+def severities(summary: Summary, links: Links) -> Html | None:
     """A column for each severity: how many, since when, how many beyond the days allowed."""
     counts, ages, at = summary.totals.counts, summary.totals.ages, summary.at
     if counts is None:
@@ -174,27 +217,40 @@ def severities(summary: Summary) -> Html | None:
     unrated = counts[Severity.UNDEFINED] + counts[Severity.UNTRIAGED]
     fixes = summary.totals.fixable
     columns = [
-        _severity(severity.value, counts[severity], ages.get(severity), at, None if fixes is None else fixes[severity])
+        _severity(
+            severity.value,
+            counts[severity],
+            ages.get(severity),
+            at,
+            None if fixes is None else fixes[severity],
+            links,
+        )
         for severity in SHOWN
     ]
     mended = None if fixes is None else fixes[Severity.UNDEFINED] + fixes[Severity.UNTRIAGED]
-    columns.append(_severity("UNRATED", unrated, None, at, mended))
+    columns.append(_severity(UNRATED, unrated, None, at, mended, links))
     # Of several configurations each may ignore what another shows.
     ignored = summary.configurations[0].suppressed if len(summary.configurations) == 1 else 0
-    note = tag("small", "each (vulnerability, package) once" + (f", {ignored:,} more ignored" if ignored else ""))
+    hidden = tag("a", f"{ignored:,} more ignored", href=links.findings(state="suppressed"))
+    note = tag("small", "each vulnerability in a package once", [", ", hidden] if ignored else None)
     return tag("section", tag("h2", "Open findings", note), tag("div", columns, class_="sev"), class_="card")
 
 
-def _severity(name: str, number: int, age: Age | None, at: datetime, fixable: int | None) -> Html:
-    notes = [tag("div", f"{fixable:,} with a fix", class_="d")] if number and fixable is not None else []
+def _severity(name: str, number: int, age: Age | None, at: datetime, fixable: int | None, links: Links) -> Html:
+    notes = []
+    if number and fixable is not None:
+        said = f"{fixable:,} with a fix"
+        linked = tag("a", said, href=links.findings(only=name, fixable="true")) if fixable else said
+        notes.append(tag("div", linked, class_="d"))
     if age is not None:
         notes.append(tag("div", f"oldest {_days(at - age.oldest_since)}", class_="d"))
         if age.beyond:
-            notes.append(tag("div", f"{age.beyond:,} over {age.days_allowed} d", class_="d over"))
+            late = tag("a", f"{age.beyond:,} overdue", href=links.findings(only=name, overdue="true"))
+            notes.append(tag("div", late, f", {age.days_allowed} d allowed", class_="d over"))
     return tag(
         "div",
         tag("div", name.capitalize(), class_="label"),
-        tag("div", f"{number:,}", class_="n"),
+        tag("div", _linked(number, links.findings(only=name)), class_="n"),
         notes,
         class_=f"e-{name.lower()}",
     )
@@ -258,43 +314,29 @@ def legend() -> Html:
 
 def newest_changes(summary: Summary, links: Links) -> Html:
     """What became news or was resolved, the newest first."""
-    # Several configurations may be told of one change.
-    distinct = {
-        (change.kind, change.vulnerability, change.package, change.at): change
-        for item in summary.configurations
-        for change in item.recent
-    }
-    found = sorted(distinct.values(), key=lambda change: -change.at.timestamp())
+    found = distinct_changes(summary)
     title = tag("h2", "Newest changes", tag("small", "the last 7 days"))
     if not found:
         nothing = "Nothing changed." if summary.totals.counts is not None else "No image has a result yet."
         return tag("section", title, tag("p", nothing, class_="soft"), class_="card")
     rows = [_change(change, links) for change in found[:_MOST_CHANGES]]
-    more = tag("p", f"and {len(found) - len(rows):,} more", class_="soft") if len(found) > len(rows) else None
+    more = None
+    if len(found) > len(rows):
+        more = tag("p", tag("a", f"and {len(found) - len(rows):,} more", href=_changes(links, 168)))
     return tag("section", title, tag("ul", rows, class_="plain"), more, class_="card")
 
 
 def _change(change: Change, links: Links) -> Html:
     return tag(
         "li",
-        chip(change.reason or change.kind, "good" if change.kind in ("resolved", "fixable") else "bad"),
+        kind_chip(change),
         " ",
-        chip(change.severity.value.lower(), severity_class(change.severity)),
+        severity_chip(change.severity),
         " ",
-        tag("a", change.vulnerability, href=links.to(links.here, {"cve": change.vulnerability})),
+        tag("a", change.vulnerability, href=links.finding(change.vulnerability, change.package)),
         f" in {change.package}, {enumerated(change.repositories)} ",
-        tag("span", f"{change.at:%Y-%m-%d %H:%M}Z", class_="soft when"),
+        tag("span", when(change.at), class_="soft when"),
     )
-
-
-def chip(text: str, kind: str) -> Html:
-    """A short word with a colour, which it doesn't need to be understood."""
-    return tag("span", text, class_=f"chip c-{kind}")
-
-
-def severity_class(severity: Severity) -> str:
-    """The class of a severity's colour."""
-    return severity.value.lower() if severity in SHOWN else "unrated"
 
 
 def care(summary: Summary, links: Links) -> Html:
@@ -365,13 +407,3 @@ def _suppressions(summary: Summary) -> Iterator[Html]:
                     chip("hides nothing", "neutral"),
                     f" {what} is ignored, and not found: {suppression.reason}{of}",
                 )
-
-
-def title_of(configuration: ScanConfiguration) -> str:
-    """What people call a configuration."""
-    return configuration.description or enumerated(configuration.repository)
-
-
-def words(counts: Counts | None) -> str:
-    """Counts in words, or that there are none."""
-    return "no result" if counts is None else in_words(counts)

@@ -8,6 +8,7 @@ from ecr_rescan.core.naming import RepositoryId
 from ecr_rescan.core.severity import Severity
 from ecr_rescan.core.summary.gathered import Counts
 from ecr_rescan.core.summary.summary import ImageSummary, Summary
+from ecr_rescan.core.text import number_of
 
 
 class Places:
@@ -38,3 +39,11 @@ def distinct_images(summary: Summary) -> Iterator[tuple[RepositoryId, ImageSumma
 def weight(counts: Counts | None) -> tuple[int, ...]:
     """Puts counts in order, the more severe the larger; nothing known is the smallest."""
     return tuple(counts.get(severity, 0) for severity in Severity) if counts else ()
+
+
+def platforms_of(summary: Summary) -> str:
+    """How much is scanned: an image is what a tag names; one of several platforms is scanned for each of them."""
+    platforms, images = summary.totals.coverage.selected, summary.totals.images
+    if platforms == images:
+        return number_of(images, "image", "images")
+    return f"{number_of(platforms, 'platform', 'platforms')} of {number_of(images, 'image', 'images')}"

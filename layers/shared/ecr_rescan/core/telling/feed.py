@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -17,6 +17,7 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from ecr_rescan.core.changes.advisories import cvss_of, description_of
 from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.coverage import Coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
@@ -113,6 +114,8 @@ def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
         wanted = [alert for alert in wanted if alert.signal.exploited]
     if source.filters.fixable:
         wanted = [alert for alert in wanted if alert.fixable]
+    if source.filters.changes:
+        wanted = [alert for alert in wanted if alert.kind != "baseline"]
     shown = sorted((alert for alert in wanted if not alert.suppressed), key=lambda alert: alert.urgency)
     body: list[str] = []
     room = LIMIT_BYTES - _HEAD_BYTES
@@ -127,7 +130,8 @@ def render_feed(source: FeedSource, alerts: Iterable[Alert]) -> str:
         source,
         subtitle=_subtitle(source, shown=len(body), of=len(shown), suppressed=len(wanted) - len(shown)),
         updated=max(
-            [alert.updated for alert in shown[: len(body)]] + [document.changed_at for document in source.documents],
+            [max(alert.updated, _published(alert)) for alert in shown[: len(body)]]
+            + [document.changed_at for document in source.documents],
             default=source.configuration.updated,
         ),
     )
@@ -143,8 +147,9 @@ def _feed(source: FeedSource, *, subtitle: str, updated: datetime) -> FeedGenera
     feed = FeedGenerator()
     # Filters make a feed of its own: a reader may have several of one configuration.
     feed.id(f"urn:uuid:{uuid.uuid5(uuid.UUID(configuration.id), f'feed?{source.filters.query}')}")
-    named = enumerated(configuration.repository)
-    feed.title(cut(f"ECR findings: {named} in {configuration.region}".translate(_NO_MARKUP), _TITLE_CHARACTERS))
+    named = clean(configuration.description or "", _NAME_CHARACTERS) or enumerated(configuration.repository)
+    what = "changes" if source.filters.changes else "findings"
+    feed.title(cut(f"ECR {what}: {named} in {configuration.region}".translate(_NO_MARKUP), _TITLE_CHARACTERS))
     feed.subtitle(subtitle.translate(_NO_MARKUP))
     feed.updated(whole_seconds(updated))
     feed.author({"name": "ecr-rescan"})
@@ -180,15 +185,19 @@ def _entry(alert: Alert, images: ImageLists) -> str:
     """
     severity = alert.severity.value
     package = clean(alert.package, _NAME_CHARACTERS)
-    found = f"{clean(alert.vulnerability, _NAME_CHARACTERS)} {severity}{f' in {package}' if package else ''}"
+    found = f"{severity} {clean(alert.vulnerability, _NAME_CHARACTERS)}{f' in {package}' if package else ''}"
     kind = alert.kind if alert.resolved_at is None else "resolved"
-    title = cut(_TITLES.get(kind, "{}").format(found).translate(_NO_MARKUP), _TITLE_CHARACTERS)
+    named = f"{_TITLES.get(kind, '{}').format(found)}: {enumerated(alert.repositories, 2)}"
+    title = cut(named.translate(_NO_MARKUP), _TITLE_CHARACTERS)
+    published = _published(alert)
     places = images.places(alert)
     facts = _facts(alert, kind)
-    description = clean(alert.advisory.description, _DESCRIPTION_CHARACTERS)
+    description = description_of(alert.advisory, _DESCRIPTION_CHARACTERS)
     where = f"{_several(places.images, 'image', 'images')} of " if places.images else ""
     summary = f"{found} {places.versions}. {where}{enumerated(alert.repositories)}. {facts} {description}"
-    paragraphs = f"<p>{escape(description)}</p><p>{escape(facts)}</p>" if description else f"<p>{escape(facts)}</p>"
+    paragraphs = (
+        f"<p>{escape(description)}</p>\n<p>{escape(facts)}</p>\n" if description else f"<p>{escape(facts)}</p>\n"
+    )
     # Just one: of two alternates readers take any.
     link = of_its_own(safe_link(alert.advisory.uri) or images.console_url(alert), alert.id)
     categories = [("severity", severity), ("kind", kind)] + ([("package", package)] if package else [])
@@ -199,14 +208,22 @@ def _entry(alert: Alert, images: ImageLists) -> str:
     return "".join(
         [
             f"<entry><id>urn:uuid:{alert.id}</id><title>{title}</title>",
-            f"<updated>{whole_seconds(alert.updated).isoformat()}</updated>",
+            f"<updated>{max(whole_seconds(alert.updated), published).isoformat()}</updated>",
             f'<content type="html">{_text(paragraphs + places.html)}</content>',
             f'<link href="{_attribute(link)}"/>' if link else "",
             f'<summary type="html">{_text(escape(cut(summary, _SUMMARY_CHARACTERS)))}</summary>',
             *[f'<category term="{_attribute(term)}" scheme="{_SCHEME}{name}"/>' for name, term in categories],
-            f"<published>{whole_seconds(alert.published).isoformat()}</published></entry>",
+            f"<published>{published.isoformat()}</published></entry>",
         ]
     )
+
+
+def _published(alert: Alert) -> datetime:
+    """When the alert began, and a second more for each degree of its severity.
+
+    Readers sort by it, and keep the newest: of what began at one instant, the most severe is the newest.
+    """
+    return whole_seconds(alert.published) + timedelta(seconds=alert.severity.rank)
 
 
 def of_its_own(link: str | None, alert_id: str) -> str:
@@ -230,7 +247,6 @@ def _attribute(text: str) -> str:
 
 def _facts(alert: Alert, kind: str) -> str:
     """What there is to know in short sentences; cleaned, not escaped."""
-    advisory = alert.advisory
     sentences = []
     if kind in _NEWS:
         sentences.append(_NEWS[kind])
@@ -243,9 +259,8 @@ def _facts(alert: Alert, kind: str) -> str:
         sentences.append(f"EPSS {epss}{', likely to be exploited' if alert.signal.likely else ''}.")
     if fix := fix_words(alert.package, alert.fixes):
         sentences.append(f"Fix: {fix}.")
-    if advisory.score:
-        vector = f" {clean(advisory.vector, _NAME_CHARACTERS)}" if advisory.vector else ""
-        sentences.append(f"CVSS {clean(advisory.score, _NAME_CHARACTERS)}{vector}.")
+    if cvss := cvss_of(alert.advisory):
+        sentences.append(f"{cvss}.")
     sentences.append(f"First seen {alert.first_seen.date().isoformat()}.")
     return " ".join(sentences)
 

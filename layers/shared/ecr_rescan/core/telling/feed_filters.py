@@ -1,4 +1,4 @@
-"""What a reader may ask of a feed in its URL: a severity, a tag, exploited or resolved entries, at most so many."""
+"""What a reader may ask of a feed in its URL: a severity, a tag, which kinds of entries, at most so many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecr_rescan.core.patterns import MOST_WILDCARDS, wildcards
 from ecr_rescan.core.severity import RATED, Severity
 from ecr_rescan.core.shapes import LONGEST_TAG, TAG_PATTERN
 
-FORM = "3"
+FORM = "4"
 """How feeds look. Raised with every change of what is rendered, so that readers fetch the new form."""
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
@@ -20,7 +20,10 @@ _LIMIT = re.compile(r"[1-9][0-9]{0,3}|10000")
 
 @dataclass(frozen=True, slots=True)
 class FeedFilters:
-    """The filters of one request. ``severity`` takes the place of the configuration's; ``tag`` is a name or a glob."""
+    """The filters of one request. ``severity`` takes the place of the configuration's; ``tag`` is a name or a glob.
+
+    ``changes``: without what was there from the beginning.
+    """
 
     severity: Severity | None = None
     tag: str | None = None
@@ -28,6 +31,7 @@ class FeedFilters:
     limit: int | None = None
     exploited: bool = False
     fixable: bool = False
+    changes: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FeedFilters:
@@ -54,6 +58,9 @@ class FeedFilters:
         fixable = query.get("fixable", "false")
         if fixable not in ("true", "false"):
             faults.append(Fault("fixable", "must be true or false"))
+        changes = query.get("changes", "false")
+        if changes not in ("true", "false"):
+            faults.append(Fault("changes", "must be true or false"))
         limit = query.get("limit")
         if limit is not None and not _LIMIT.fullmatch(limit):
             faults.append(Fault("limit", "must be a whole number from 1 to 10000"))
@@ -66,6 +73,7 @@ class FeedFilters:
             limit=int(limit) if limit is not None else None,
             exploited=exploited == "true",
             fixable=fixable == "true",
+            changes=changes == "true",
         )
 
     @property
@@ -78,5 +86,6 @@ class FeedFilters:
             "limit": self.limit,
             "exploited": "true" if self.exploited else None,
             "fixable": "true" if self.fixable else None,
+            "changes": "true" if self.changes else None,
         }
         return urlencode({name: value for name, value in given.items() if value is not None})

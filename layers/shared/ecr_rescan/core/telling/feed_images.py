@@ -60,7 +60,7 @@ class ImageLists:
                 room -= len(items)
                 version = escape(clean(occurrence.version, _NAME_CHARACTERS))
                 head = f"{repository.html} {version} {occurrence.severity.value}"
-                rows.append(f"<li>{head}<ul>{''.join(items)}</ul></li>")
+                rows.append(f"<li>{head}\n<ul>{''.join(items)}</ul></li>\n")
         html = f"<ul>{''.join(rows)}</ul>{unreported}" if rows else ""
         more = listed - (_IMAGES_SHOWN - room)
         if more:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_rescan.core.changes.advisories import cvss_of, description_of
 from ecr_rescan.core.changes.alert_parts import Occurrence
 from ecr_rescan.core.changes.alerts import Alert
 from ecr_rescan.core.changes.baseline_rule import headline, open_findings, without_result
@@ -21,8 +22,8 @@ from ecr_rescan.core.fixes.words import fix_words, fixes_to_wire
 from ecr_rescan.core.severity import ORDER, Severity
 from ecr_rescan.core.signals.wire import epss_words, exploited_words, signal_to_wire
 from ecr_rescan.core.telling.ascii import readable_ascii
-from ecr_rescan.core.telling.message_forms import Message, Notice, code, code_link, forms, plain
-from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
+from ecr_rescan.core.telling.message_forms import Message, Notice, Pages, code, code_link, forms, plain
+from ecr_rescan.core.text import clean, cut, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text
 
 _KINDS = {
@@ -34,6 +35,13 @@ _KINDS = {
     "fixable": "has a fix now",
     "baseline": "known from the beginning",
 }
+_SHORT = {
+    "spread": "spread",
+    "reopened": "back again",
+    "escalated": "raised",
+    "fixable": "has a fix now",
+    "baseline": "known from the beginning",
+}
 _SUPPRESSIONS = {"ended": "Ended after", "ending": "Ends after", "unused": "Matches nothing any more"}
 _OCCURRENCES = 20
 _TAGS = 10
@@ -41,6 +49,9 @@ _REPOSITORIES = 50
 _NAME = 128
 _SUBJECT_NAME = 60
 _STATES = 20
+_DESCRIPTION = 600
+_SUBJECT = 100
+"""SNS API reference, Publish: the longest subject."""
 
 
 def name_of(configuration: ScanConfiguration) -> str:
@@ -65,6 +76,7 @@ def changes_message(
     """One message for all alerts of a configuration in a batch, what matters most first."""
     ordered = sorted(alerts, key=lambda alert: alert.urgency)
     totals = _totals(Counter(alert.severity for alert in ordered))
+    page = Pages(configuration, base_url)
     if exploited := sum(alert.signal.exploited is not None for alert in ordered):
         totals = f"{exploited} exploited: {totals}"
     tags = _Tags(configuration)
@@ -72,9 +84,9 @@ def changes_message(
         type="changes",
         identity=sorted(alert.id for alert in ordered),
         at=now,
-        subject=f"{totals}: {name_of(configuration)}",
+        subject=subject_of(ordered),
         sentences=(f"Changes in {whole_name_of(configuration)}: {totals}.",),
-        items=[_AlertItem(alert, tags) for alert in ordered],
+        items=[_AlertItem(alert, tags, page) for alert in ordered],
         severity=min((alert.severity for alert in ordered), key=ORDER.__getitem__),
         changes=sorted({alert.kind for alert in ordered}),
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
@@ -147,6 +159,7 @@ def unrated_message(
     ordered = sorted(alerts, key=lambda alert: alert.urgency)
     likely = sum(alert.signal.likely for alert in ordered)
     totals = number_of(len(ordered), "unrated finding", "unrated findings")
+    tags, page = _Tags(configuration), Pages(configuration, base_url)
     sentences = [f"Nobody has rated these in {name_of(configuration)}: {totals}. That does not make them harmless."]
     if likely:
         sentences.append(f"Likely to be exploited by EPSS: {likely}.")
@@ -156,7 +169,7 @@ def unrated_message(
         at=now,
         subject=f"Nobody has rated these: {totals}: {name_of(configuration)}",
         sentences=tuple(sentences),
-        items=[_AlertItem(alert, tags) for tags in [_Tags(configuration)] for alert in ordered],
+        items=[_AlertItem(alert, tags, page) for alert in ordered],
         severity=ordered[0].severity,
         changes=["unrated"],
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
@@ -210,14 +223,14 @@ def suppressions_message(
         sentences.append(f"Shown again: {totals or 'nothing'}. These are no new findings.")
     by_kind = {"ended": ended, "ending": ending, "unused": unused}
     told = [_SuppressionItem(kind, one) for kind, ones in by_kind.items() for one in ones]
-    tags = _Tags(configuration)
+    tags, page = _Tags(configuration), Pages(configuration, base_url)
     notice = Notice(
         type="suppressions",
         identity=[item.identity for item in told],
         at=now,
         subject=f"{', '.join(headlines)}: {name_of(configuration)}",
         sentences=sentences,
-        items=[*told, *(_AlertItem(alert, tags) for alert in ordered)],
+        items=[*told, *(_AlertItem(alert, tags, page) for alert in ordered)],
         severity=min((alert.severity for alert in ordered), key=ORDER.__getitem__, default=None),
         changes=[f"suppression-{kind}" for kind, ones in by_kind.items() if ones],
         repositories=sorted({repository for alert in ordered for repository in alert.repositories}),
@@ -247,14 +260,17 @@ class _AlertItem:
 
     member = "alerts"
 
-    def __init__(self, alert: Alert, tags: _Tags) -> None:
+    def __init__(self, alert: Alert, tags: _Tags, page: Pages) -> None:
         self._alert = alert
         self._tags = tags
+        self._page = page.of(alert.vulnerability, alert.package)
 
     def mail(self) -> str:
         alert = self._alert
         package = f" in {plain(alert.package, _NAME)}" if alert.package else ""
-        lines = [f"{alert.severity} {plain(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]})"]
+        lines = [f"{alert.severity} {plain(alert.vulnerability, _NAME)}{package} ({_happened(alert)})"]
+        told = (description_of(alert.advisory, _DESCRIPTION), cvss_of(alert.advisory))
+        lines += [f"  {plain(text, _DESCRIPTION)}" for text in told if text]
         lines += [f"  {words}" for words in _signal_words(alert)]
         for occurrence in alert.occurrences[:_OCCURRENCES]:
             version = f" {plain(occurrence.version, _NAME)}" if occurrence.version else ""
@@ -265,8 +281,11 @@ class _AlertItem:
         if fix := fix_words(alert.package, alert.fixes):
             lines.append(f"  Fix: {plain(fix, 400)}")
         lines.append(f"  first seen {to_text(alert.first_seen)}")
-        link = safe_link(alert.advisory.uri)
-        return "\n".join([*lines, f"  {link}"] if link else lines)
+        if link := safe_link(alert.advisory.uri):
+            lines.append(f"  {link}")
+        if self._page:
+            lines.append(f"  Its page: {self._page}")
+        return "\n".join(lines)
 
     def chat(self) -> str:
         alert = self._alert
@@ -275,8 +294,8 @@ class _AlertItem:
         more = f" and {len(alert.repositories) - 3} more" if len(alert.repositories) > 3 else ""
         fix = fix_words(alert.package, alert.fixes)
         fixed = f", fix: {code(fix, 200)}" if fix else ""
-        link = safe_link(alert.advisory.uri)
-        line = f"*{alert.severity}* {code(alert.vulnerability, _NAME)}{package} ({_KINDS[alert.kind]}) – {where}{more}"
+        link = self._page or safe_link(alert.advisory.uri)
+        line = f"*{alert.severity}* {code(alert.vulnerability, _NAME)}{package} ({_happened(alert)}) – {where}{more}"
         signal = "".join(f", {words}" for words in _signal_words(alert))
         return f"{line}{signal}{fixed}{f' {code_link(link)}' if link else ''}"
 
@@ -285,6 +304,7 @@ class _AlertItem:
         return {
             "id": alert.id,
             "kind": alert.kind,
+            "raised_from": alert.raised_from if alert.kind == "escalated" else None,
             "severity": alert.severity,
             "vulnerability": clean(alert.vulnerability, 256),
             "package": clean(alert.package, 256),
@@ -293,6 +313,7 @@ class _AlertItem:
             **fixes_to_wire(alert.fixes),
             "score": clean(alert.advisory.score, 32) if alert.advisory.score else None,
             "link": safe_link(alert.advisory.uri),
+            "page": self._page,
             "first_seen": to_text(alert.first_seen),
             "published": to_text(alert.published),
             "repositories": [clean(name, 256) for name in alert.repositories[:_REPOSITORIES]],
@@ -347,6 +368,32 @@ class _SuppressionItem:
             f"{_SUPPRESSIONS[self._kind]}{until}: "
             f"{foreign(one.vulnerability, _NAME)}{package}{tags} ({foreign(one.reason, 200)})"
         )
+
+
+def _happened(alert: Alert) -> str:
+    """What happened, in words."""
+    if alert.kind == "escalated" and alert.raised_from is not None:
+        return f"severity raised from {alert.raised_from} to {alert.severity}"
+    return _KINDS[alert.kind]
+
+
+def subject_of(ordered: Sequence[Alert]) -> str:
+    """What matters most, and how many more: ``CRITICAL CVE-2026-1 openssl in team-a/app (new, +3 more)``.
+
+    The end is never cut off: a name is, where all of it is too long for a subject.
+    """
+    first = ordered[0]
+    said = [_SHORT.get(first.kind, first.kind)]
+    if first.kind == "escalated" and first.raised_from is not None:
+        said = [f"raised from {first.raised_from}"]
+    if first.signal.exploited and first.kind != "exploited":
+        said.append("exploited")
+    if len(ordered) > 1:
+        said.append(f"+{len(ordered) - 1} more")
+    end = f" ({', '.join(said)})"
+    package = f" {clean(first.package, 60)}" if first.package else ""
+    head = f"{first.severity} {clean(first.vulnerability, 60)}{package} in {enumerated(first.repositories, 1)}"
+    return cut(head, _SUBJECT - len(end)) + end
 
 
 def _signal_words(alert: Alert) -> list[str]:

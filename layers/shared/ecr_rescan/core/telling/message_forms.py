@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.severity import Severity
@@ -34,6 +34,7 @@ _SENTENCE_CHARACTERS = 700
 _TITLE_CHARACTERS = 200
 _SMS_CHARACTERS = 140
 _REPOSITORIES_BYTES = 8_000
+_NAME = 256
 _NAMESPACE = uuid.UUID("2f0b86d5-3c55-5d0e-8a0f-4ad0f93f6f0b")
 
 # Look-alikes of what makes markup or mentions live in Slack and Teams, inside of code, too.
@@ -85,6 +86,21 @@ class Notice:
     items: Sequence[Item] = field(default_factory=tuple)
 
 
+class Pages:
+    """Links to pages of the dashboard, which open in a browser that has been in before."""
+
+    def __init__(self, configuration: ScanConfiguration | None, base_url: str | None) -> None:
+        path = "/dashboard" + (f"/{configuration.id}" if configuration else "")
+        self.dashboard = f"{base_url}{path}" if base_url else None
+
+    def of(self, vulnerability: str, package: str) -> str | None:
+        """The page of a vulnerability in a package; None where the API's address is not known, or a name is no name."""
+        asked = {"cve": vulnerability} | ({"package": package} if package else {})
+        if self.dashboard is None or any(len(text) > _NAME or not text.isprintable() for text in asked.values()):
+            return None
+        return f"{self.dashboard}?{urlencode(asked)}"
+
+
 def forms(configuration: ScanConfiguration | None, notice: Notice, base_url: str | None) -> Message:
     """Put a notice into every form. All of it, with its attributes, is within SNS's 256 KB.
 
@@ -92,11 +108,12 @@ def forms(configuration: ScanConfiguration | None, notice: Notice, base_url: str
     """
     about = configuration.id if configuration else DEPLOYMENT
     message_id = str(uuid.uuid5(_NAMESPACE, "\x1f".join((about, notice.type, *notice.identity))))
-    where = f"{base_url}/summary" + (f"/{about}" if configuration else "") if base_url else None
+    summary = f"{base_url}/summary" + (f"/{about}" if configuration else "") if base_url else None
+    where = Pages(configuration, base_url).dashboard
     return Message(
         subject=notice.subject,
         forms={
-            "default": _machine(configuration, notice, message_id, where),
+            "default": _machine(configuration, notice, message_id, summary, where),
             "email": _mail(configuration, notice, message_id, where),
             "https": _chat(configuration, notice, message_id, where),
             "sms": cut(plain(notice.subject, 500), _SMS_CHARACTERS),
@@ -131,7 +148,9 @@ def code_link(link: str) -> str:
     return quote(link, safe=":/?#=%&;,+")
 
 
-def _machine(configuration: ScanConfiguration | None, notice: Notice, message_id: str, where: str | None) -> str:
+def _machine(
+    configuration: ScanConfiguration | None, notice: Notice, message_id: str, summary: str | None, where: str | None
+) -> str:
     wire: dict[str, object] = {
         "schema": SCHEMA,
         "id": message_id,
@@ -146,7 +165,8 @@ def _machine(configuration: ScanConfiguration | None, notice: Notice, message_id
         }
         if configuration
         else None,
-        "summary_url": where,
+        "summary_url": summary,
+        "dashboard_url": where,
         "severity": notice.severity,
         "changes": list(notice.changes),
         **notice.members,
@@ -161,8 +181,11 @@ def _machine(configuration: ScanConfiguration | None, notice: Notice, message_id
 
 def _mail(configuration: ScanConfiguration | None, notice: Notice, message_id: str, where: str | None) -> str:
     intro = "\n".join(map(without_links, notice.sentences))
-    about = f"configuration {configuration.id}" if configuration else "the summary"
+    about = f"configuration {configuration.id}" if configuration else "the dashboard"
     ending = f"Everything: {where or about}\nMessage {message_id}"
+    if configuration and any(item.member == "alerts" for item in notice.items):
+        ignoring = f"ecr-rescan ignore VULNERABILITY --package PACKAGE --reason WHY --in {configuration.id}"
+        ending = f"To ignore one: {ignoring}\n{ending}"
     room = MAIL_BYTES - _wire_size(intro) - _wire_size(ending) - 100
     listed = _fitting(notice.items, lambda item: item.mail(), lambda text: _wire_size(text) + 4, room)
     left_out = len(notice.items) - len(listed)

@@ -17,6 +17,7 @@ from ecr_rescan.core.summary.pages import carried
 from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.core.text import clean, enumerated, number_of, safe_link
 from ecr_rescan.core.times import to_text, to_text_or_none
+from ecr_rescan.core.vulnerabilities.looked_at import LookedAt
 from ecr_rescan.core.vulnerabilities.rows import Extents, Row
 
 SCHEMA = 1
@@ -32,15 +33,6 @@ COLUMNS = (
     *("repositories", "images", "platforms"),
     *("days_open", "days_left", "suppressed_reason", "suppressed_until", "closed_at", "close_reason"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LookedAt:
-    """What the list rests on: without it, an empty one would be taken for an all-clear."""
-
-    repositories: int
-    images: int
-    with_results: int
 
 
 @dataclass(frozen=True, slots=True)

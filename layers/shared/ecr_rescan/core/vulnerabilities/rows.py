@@ -23,7 +23,8 @@ from ecr_rescan.core.summary.pages import Cursor
 from ecr_rescan.core.vulnerabilities.query import ListQuery
 
 OPEN, SUPPRESSED, RESOLVED = "open", "suppressed", "resolved"
-_STATES = {OPEN: 0, SUPPRESSED: 1, RESOLVED: 2}
+STATES = {OPEN: 0, SUPPRESSED: 1, RESOLVED: 2}
+"""The order of states: what is open comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ def cursor(row: Row, sort: str) -> Cursor:
     if sort == "package":
         return row.package, row.vulnerability, row.configuration.id
     urgent = urgency(row.severity, row.signal, fixable=bool(row.fixable), since=row.since)
-    return _STATES[row.state], *map(int, urgent), *name
+    return STATES[row.state], *map(int, urgent), *name
 
 
 def ordered(found: Iterable[Row], sort: str) -> Iterator[tuple[Cursor, Row]]:

@@ -9,7 +9,6 @@ from functools import lru_cache
 
 from ecr_rescan.adapters.configurations import ConfigurationStore
 from ecr_rescan.adapters.documents import DocumentStore
-from ecr_rescan.core.changes.coverage import coverage
 from ecr_rescan.core.changes.findings import FindingsDocument
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import NotFoundError
@@ -21,7 +20,8 @@ from ecr_rescan.core.summary.pages import Cursor
 from ecr_rescan.core.summary.summary import Problem
 from ecr_rescan.core.times import whole_seconds
 from ecr_rescan.core.vulnerabilities import forms
-from ecr_rescan.core.vulnerabilities.forms import Listing, LookedAt
+from ecr_rescan.core.vulnerabilities.forms import Listing
+from ecr_rescan.core.vulnerabilities.looked_at import Images, LookedAt, looked_at, selected_images
 from ecr_rescan.core.vulnerabilities.query import ListQuery
 from ecr_rescan.core.vulnerabilities.rows import Asked, Row, ordered, rows
 from ecr_rescan.runtime.garbage import uncollected
@@ -39,7 +39,7 @@ class _Known:
     signals: Signals
     documents: Sequence[FindingsDocument]
     rows: Sequence[Row]
-    looked_at: LookedAt
+    images: Images
 
 
 class Rows:
@@ -50,7 +50,7 @@ class Rows:
 
     def __call__(
         self, configuration: ScanConfiguration, documents: Sequence[FindingsDocument], on: date, signals: Signals
-    ) -> tuple[Sequence[Row], LookedAt]:
+    ) -> tuple[Sequence[Row], Images]:
         """As ``rows`` has them, and how much they rest on."""
         known = self._known.get(configuration.id)
         # A changed document is parsed anew, so its identity tells.
@@ -62,10 +62,9 @@ class Rows:
         ):
             with uncollected(keeping=True):
                 found = rows(configuration, documents, on=on, signals=signals)
-            seen = coverage(configuration, documents, on=on)
-            looked_at = LookedAt(seen.repositories, seen.selected, seen.with_results)
-            known = self._known[configuration.id] = _Known(configuration, on, signals, documents, found, looked_at)
-        return known.rows, known.looked_at
+            seen = selected_images(configuration, documents)
+            known = self._known[configuration.id] = _Known(configuration, on, signals, documents, found, seen)
+        return known.rows, known.images
 
     def keep(self, configuration_ids: set[str]) -> None:
         """Forget all others."""
@@ -75,6 +74,18 @@ class Rows:
 @lru_cache(maxsize=1)
 def _rows(_: DocumentStore) -> Rows:
     return Rows()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All rows that a question leaves of some configurations, and what they rest on."""
+
+    at: datetime
+    rows: Sequence[Row]
+    configurations: Sequence[ScanConfiguration]
+    looked_at: LookedAt
+    problems: Sequence[Problem]
+    signals: Signals
 
 
 class VulnerabilityService:
@@ -96,6 +107,26 @@ class VulnerabilityService:
             NotFoundError: there is no such configuration.
             StoreError: the bucket can't be listed.
         """
+        found = self.found(query, at=at)
+        taken, last = pages.page(
+            ordered(found.rows, query.sort), forms.size, after=after, limit=limit, largest_bytes=LARGEST_BYTES
+        )
+        return self.listing(found, taken), last
+
+    def listing(self, found: Found, taken: Sequence[Row], *, total: int | None = None) -> Listing:
+        """Some of the rows that were found, with what all of them rest on."""
+        return Listing(
+            at=found.at,
+            total=len(found.rows) if total is None else total,
+            page=taken,
+            looked_at=found.looked_at,
+            problems=found.problems,
+            days_allowed=self._days_allowed,
+            signals=found.signals,
+        )
+
+    def found(self, query: ListQuery, *, at: datetime) -> Found:
+        """Everything that is asked for, in no particular order; it raises what ``page`` does."""
         at = whole_seconds(at)
         stored = self._configurations.list_all()
         if query.configuration is not None and not any(one.id == query.configuration for one in stored.valid):
@@ -106,32 +137,24 @@ class VulnerabilityService:
         recorded = self._findings.read(stored.valid)
         signals = self._signals.read()
         found: list[Row] = []
-        looked: list[LookedAt] = []
+        looked: list[Images] = []
         for configuration in asked:
             documents = [
                 document for place, document in sorted(recorded.by_repository.items()) if names(configuration, place)
             ]
-            made, looked_at = self._rows(configuration, documents, at.date(), signals)
-            looked.append(looked_at)
+            made, images = self._rows(configuration, documents, at.date(), signals)
+            looked.append(images)
             narrowed: Callable[[Row], Row | None] = Asked(query, configuration, self._days_allowed, at).narrowed
             found += [row for row in map(narrowed, made) if row is not None]
-        taken, last = pages.page(
-            ordered(found, query.sort), forms.size, after=after, limit=limit, largest_bytes=LARGEST_BYTES
-        )
         problems = [Problem(problem.key, problem.problem) for problem in stored.problems]
-        return Listing(
+        return Found(
             at=at,
-            total=len(found),
-            page=taken,
-            looked_at=LookedAt(
-                sum(one.repositories for one in looked),
-                sum(one.images for one in looked),
-                sum(one.with_results for one in looked),
-            ),
+            rows=found,
+            configurations=asked,
+            looked_at=looked_at(looked),
             problems=sorted([*problems, *recorded.problems], key=lambda problem: problem.key),
-            days_allowed=self._days_allowed,
             signals=signals,
-        ), last
+        )
 
 
 def _is_asked_for(configuration: ScanConfiguration, query: ListQuery) -> bool:
