@@ -356,7 +356,13 @@ class Oracle:
         now: datetime,
     ) -> None:
         """The list of places of each vulnerability that came or went, and of one more in turn."""
-        present = {manifest: frozenset(found) for manifests in exact.values() for manifest, found in manifests.items()}
+        # What is suppressed is in no feed, so that a result may fit there which is not recorded yet.
+        present = {
+            manifest: frozenset(found)
+            for manifests in exact.values()
+            for manifest, found in manifests.items()
+            if now - watch.held[manifest][-1].at >= SHOWN
+        }
         ids = {key[0] for manifest, keys in present.items() for key in keys ^ watch.asked.get(manifest, frozenset())}
         every = sorted({key[0] for keys in present.values() for key in keys}) if watch.asked != present else []
         if every:
@@ -367,8 +373,7 @@ class Oracle:
             found = watch.reader.where(vulnerability, configurations, now)
             for config_id, manifests in exact.items():
                 for manifest, findings in manifests.items():
-                    if now - watch.held[manifest][-1].at < SHOWN:
-                        # What is suppressed is in no feed, so that a result may fit there which is not recorded yet.
+                    if manifest not in present:
                         continue
                     wanted = {key: severity for key, severity in findings.items() if key[0] == vulnerability}
                     if found.get(config_id, {}).get(manifest, {}) != wanted:
