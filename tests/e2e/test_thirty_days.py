@@ -194,7 +194,7 @@ def test_thirty_days(deployment: Deployment) -> None:
                 assert len(plain.entries) == len(truth.shown), where
                 assert sent[name] == truth.messages, where
                 for entry in plain.entries:
-                    # The most severe of one instant is the newest, by seconds; so a changed severity moves it by seconds.
+                    # The most severe of one instant is the newest, by seconds; a changed severity moves it.
                     told_at = datetime.fromisoformat(first_dates.setdefault(entry.id, entry.published))
                     assert abs(datetime.fromisoformat(entry.published) - told_at) <= timedelta(seconds=5)
                 body = deployment.running.feed(deployment.configurations[name]).body
