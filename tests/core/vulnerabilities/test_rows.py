@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecr_rescan.core.changes.findings import FindingsDocument
@@ -130,6 +130,7 @@ def test_what_the_configuration_does_not_show_is_not_listed(two: list[FindingsDo
     assert names(asked(two, configuration("team/*", severity="HIGH"))) == ["CVE-3", "CVE-1"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_pages_are_the_whole_list_whatever_comes_or_goes_between_them(data: Any) -> None:
     """No row that stays is told twice or left out, in any order."""
