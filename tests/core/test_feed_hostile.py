@@ -72,7 +72,7 @@ def test_lone_surrogates_are_dropped() -> None:
     hostile = replace(alert, vulnerability="CVE\ud800", package="\udfffx", fixed_in="\ud8001", advisory=advisory)
     text = render_feed(FeedSource(asked, documents, coverage(asked, documents), FeedFilters(), SELF), [hostile])
     assert_harmless(text, entries=1)
-    assert parse(text).entries[0].title == "CVE HIGH in x"
+    assert parse(text).entries[0].title == "HIGH CVE in x: team/app"
 
 
 def assert_harmless(text: str, *, entries: int) -> None:
