@@ -34,9 +34,9 @@ class Alert:
     when that began: the first seeing of a baseline finding, the start of the wave, the time of the rise, or when it
     became known that it is exploited, or has a fix. ``updated`` is the last change of what the alert says. ``signal``
     is what is known of the vulnerability; ``was_exploited``: it became known as exploited while the alert was open.
-    ``raised_from``: the severity before the last rise, where there was one. ``fixes``: the states that it has in the
-    images. ``resolved_at`` and ``resolved_reason`` are set where nothing is affected any more; then there are no
-    occurrences, and ``repositories`` tells where it was.
+    ``announced``: how severe it was when it was published. ``raised_from``: the severity before the last rise, where
+    there was one. ``fixes``: the states that it has in the images. ``resolved_at`` and ``resolved_reason`` are set where
+    nothing is affected any more; then there are no occurrences, and ``repositories`` tells where it was.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Alert:
     suppressed: Suppression | None
     signal: Signal = NOTHING_KNOWN
     was_exploited: bool = False
+    announced: Severity = Severity.UNDEFINED
     raised_from: Severity | None = None
     resolved_at: datetime | None = None
     resolved_reason: str = ""
@@ -184,6 +185,7 @@ def _open_alert(
         kind=kind,
         severity=most_severe([occurrence.severity for occurrence in occurrences]),
         published=story.published,
+        announced=story.announced,
         updated=max(story.published, *(_updated(part) for part in group.parts if part.mask or part.left)),
         first_seen=min(part.finding.first_seen for part in parts),
         repositories=tuple(dict.fromkeys(part.document.repository for part in parts)),
@@ -214,6 +216,7 @@ def _resolved_alert(
         kind="resolved",
         severity=most_severe([closing.severity for closing in closings]),
         published=story.published,
+        announced=story.announced,
         updated=max(last.at, story.published),
         first_seen=min(part.finding.first_seen for part in parts),
         repositories=tuple(dict.fromkeys(part.document.repository for part in parts)),

@@ -15,12 +15,13 @@ from ecr_rescan.core.signals.known import Signal
 
 @dataclass(slots=True)
 class Story:
-    """How an alert went: what it was announced as, and since when.
+    """How an alert went: what it was announced as, and since when. ``announced``: how severe it was then.
 
     ``exploited_at``: it became known as exploited. ``fixable_at``: a fix appeared where there had been none.
     """
 
     published: datetime
+    announced: Severity
     raised_to: Severity | None = None
     raised_from: Severity | None = None
     exploited_at: datetime | None = None
@@ -52,7 +53,8 @@ def _rises(wave: datetime | None, parts: Sequence[Part]) -> Story:
     Within a wave a repository that joins with a higher severity is a rise, too; a baseline repository never is.
     """
     if wave is None and not any(part.news for part in parts):
-        return Story(min(part.finding.first_seen for part in parts))
+        earlier = max((_severity(part.opening, part.mask) for part in parts), key=lambda severity: severity.rank)
+        return Story(min(part.finding.first_seen for part in parts), earlier)
     events: list[tuple[datetime, str, Severity, bool]] = []
     for part in parts:
         repository = part.document.repository
@@ -63,12 +65,12 @@ def _rises(wave: datetime | None, parts: Sequence[Part]) -> Story:
     # The lowest first: of repositories that join at one instant, the highest must not go unsaid.
     events.sort(key=lambda event: (event[0], event[2].rank, event[1]))
     published = wave or min(part.finding.first_seen for part in parts)
-    story = Story(published)
     highest = events[0][2]
+    story = Story(published, highest)
     for at, _, severity, counts in events[1:]:
         if severity.rank > highest.rank:
             if counts:
-                story = Story(at, severity, highest)
+                story = Story(at, severity, severity, highest)
             highest = severity
     return story
 

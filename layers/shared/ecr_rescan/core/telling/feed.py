@@ -219,11 +219,11 @@ def _entry(alert: Alert, images: ImageLists) -> str:
 
 
 def _published(alert: Alert) -> datetime:
-    """When the alert began, and a second more for each degree of its severity.
+    """When the alert began, and a second more for each degree of how severe it was then.
 
     Readers sort by it, and keep the newest: of what began at one instant, the most severe is the newest.
     """
-    return whole_seconds(alert.published) + timedelta(seconds=alert.severity.rank)
+    return whole_seconds(alert.published) + timedelta(seconds=alert.announced.rank)
 
 
 def of_its_own(link: str | None, alert_id: str) -> str:
