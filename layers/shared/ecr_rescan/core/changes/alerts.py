@@ -35,8 +35,8 @@ class Alert:
     became known that it is exploited, or has a fix. ``updated`` is the last change of what the alert says. ``signal``
     is what is known of the vulnerability; ``was_exploited``: it became known as exploited while the alert was open.
     ``announced``: how severe it was when it was published. ``raised_from``: the severity before the last rise, where
-    there was one. ``fixes``: the states that it has in the images. ``resolved_at`` and ``resolved_reason`` are set where
-    nothing is affected any more; then there are no occurrences, and ``repositories`` tells where it was.
+    there was one. ``fixes``: the states that it has in the images. ``resolved_at`` and ``resolved_reason`` are set
+    where nothing is affected any more; then there are no occurrences, and ``repositories`` tells where it was.
     """
 
     id: str
