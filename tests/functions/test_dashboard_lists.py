@@ -307,6 +307,8 @@ def test_filtered_images_are_a_table_too(s3: Any) -> None:
         {"view": "changes", "kind": "x"},
         {"view": "repositories", "page": "0"},
         {"search": "x" * 257},
+        {"vulnerability": "x" * 257},
+        {"view": "changes", "exploited": "perhaps"},
     ],
 )
 def test_bad_questions_are_400(s3: Any, query: dict[str, str]) -> None:

@@ -30,6 +30,7 @@ from ecr_rescan.core.summary.codes import codes_alone
 from ecr_rescan.core.summary.summary import Summary
 from ecr_rescan.core.vulnerabilities import forms
 from ecr_rescan.core.vulnerabilities.ids import read_id
+from ecr_rescan.core.vulnerabilities.query import PARAMETERS as LIST_PARAMETERS
 from ecr_rescan.core.vulnerabilities.query import ListQuery
 from ecr_rescan.core.vulnerabilities.rows import SHAPES, Row, cursor
 from ecr_rescan.runtime.history import DAYS
@@ -38,6 +39,8 @@ from ecr_rescan.runtime.serving.summaries import SummaryService
 from ecr_rescan.runtime.serving.vulnerabilities import LARGEST_BYTES, Found, VulnerabilityService
 
 _LONGEST_SEARCH = 256
+# What the list of findings takes has the same form in every view, but for what the list of images reads itself.
+_OF_EVERY_VIEW = tuple(name for name in LIST_PARAMETERS if name not in ("state", "sort", "severity", "fixable"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +188,15 @@ def _size(one: Merged) -> int:
 
 
 def _check(asked: Mapping[str, str]) -> None:
-    faults = []
+    """Refuse what no page takes, also where the page that is asked for would not look at it."""
+    faults: list[Fault] = []
+    try:
+        ListQuery.from_query({name: asked[name] for name in _OF_EVERY_VIEW if name in asked})
+    except InvalidRequestError as error:
+        faults += error.faults
     if asked.get("view", VIEWS[0]) not in VIEWS:
         faults.append(Fault("view", f"must be one of {', '.join(VIEWS)}"))
-    for name in ("search", "cve", "package"):
+    for name in ("search", "cve"):
         text = asked.get(name, "")
         if len(text) > _LONGEST_SEARCH or not text.isprintable():
             faults.append(Fault(name, f"must be text of 1 to {_LONGEST_SEARCH} printable characters"))
