@@ -247,6 +247,7 @@ def _metrics() -> Operation:
     )
 
 
+_EMPTY = {"type": "string", "maxLength": 0}
 _OF_PAGES = ("package", "severity", "state", "sort")
 
 
@@ -270,6 +271,8 @@ def _dashboard(title: str, parameters: list[Schema], *more: str) -> Operation:
         *(_parameter(*one) for one in vulnerabilities.parameters() if one[0] not in _OF_PAGES),
         _AFTER,
     ]
+    # A form sends its empty fields, too: they count as not given.
+    asked = [one if one["in"] != "query" else one | {"schema": {"anyOf": [one["schema"], _EMPTY]}} for one in asked]
     answers = {"200": _answer("The page.", content, _NEXT)}
     return _operation(title, answers, ("400", "401", "406", *more), asked, security=TOKEN)
 

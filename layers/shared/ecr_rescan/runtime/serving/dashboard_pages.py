@@ -15,6 +15,7 @@ from ecr_rescan.core.dashboard.merged import Merged, merge
 from ecr_rescan.core.dashboard.page import Page, frame_of, to_html
 from ecr_rescan.core.dashboard.parts import title_of
 from ecr_rescan.core.dashboard.query import (
+    SORTS,
     VIEWS,
     ChangesQuery,
     FindingsQuery,
@@ -27,11 +28,11 @@ from ecr_rescan.core.errors import Fault, InvalidRequestError
 from ecr_rescan.core.summary import as_csv, pages
 from ecr_rescan.core.summary.as_csv import cell
 from ecr_rescan.core.summary.codes import codes_alone
-from ecr_rescan.core.summary.summary import Summary
+from ecr_rescan.core.summary.summary import COVERAGE, Summary
 from ecr_rescan.core.vulnerabilities import forms
 from ecr_rescan.core.vulnerabilities.ids import read_id
-from ecr_rescan.core.vulnerabilities.query import PARAMETERS as LIST_PARAMETERS
-from ecr_rescan.core.vulnerabilities.query import ListQuery
+from ecr_rescan.core.vulnerabilities.query import SORTS as ORDERS
+from ecr_rescan.core.vulnerabilities.query import STATES, ListQuery
 from ecr_rescan.core.vulnerabilities.rows import SHAPES, Row, cursor
 from ecr_rescan.runtime.history import DAYS
 from ecr_rescan.runtime.serving import dashboard
@@ -39,8 +40,8 @@ from ecr_rescan.runtime.serving.summaries import SummaryService
 from ecr_rescan.runtime.serving.vulnerabilities import LARGEST_BYTES, Found, VulnerabilityService
 
 _LONGEST_SEARCH = 256
-# What the list of findings takes has the same form in every view, but for what the list of images reads itself.
-_OF_EVERY_VIEW = tuple(name for name in LIST_PARAMETERS if name not in ("state", "sort", "severity", "fixable"))
+# Images and findings have states and orders of their own; what another view is sent of them has one of either.
+_BY_VIEW = {"state": (*COVERAGE, *STATES), "sort": (*SORTS, *ORDERS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +190,24 @@ def _size(one: Merged) -> int:
 
 def _check(asked: Mapping[str, str]) -> None:
     """Refuse what no page takes, also where the page that is asked for would not look at it."""
-    faults: list[Fault] = []
-    try:
-        ListQuery.from_query({name: asked[name] for name in _OF_EVERY_VIEW if name in asked})
-    except InvalidRequestError as error:
-        faults += error.faults
-    if asked.get("view", VIEWS[0]) not in VIEWS:
-        faults.append(Fault("view", f"must be one of {', '.join(VIEWS)}"))
+    view = "" if "search" in asked or "cve" in asked else asked.get("view")
+    anywhere = {name: value for name, value in asked.items() if name not in _BY_VIEW}
+    faults: dict[str, Fault] = {}
+    for reader, own in ((PageQuery, None), (FindingsQuery, "findings"), (ChangesQuery, "changes")):
+        try:
+            reader.from_query(asked if view == own else anywhere)
+        except InvalidRequestError as error:
+            faults |= {fault.field: fault for fault in error.faults}
+    for name, known in ({"view": VIEWS} if view in (None, "findings") else {"view": VIEWS, **_BY_VIEW}).items():
+        if name in asked and asked[name] not in known:
+            faults[name] = Fault(name, f"must be one of {', '.join(known)}")
     for name in ("search", "cve"):
         text = asked.get(name, "")
         if len(text) > _LONGEST_SEARCH or not text.isprintable():
-            faults.append(Fault(name, f"must be text of 1 to {_LONGEST_SEARCH} printable characters"))
+            faults[name] = Fault(name, f"must be text of 1 to {_LONGEST_SEARCH} printable characters")
     if faults:
-        raise InvalidRequestError("; ".join(f"{fault.field}: {fault.problem}" for fault in faults), faults)
+        problem = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults.values())
+        raise InvalidRequestError(problem, [*faults.values()])
 
 
 def _has(row: Row, text: str) -> bool:
