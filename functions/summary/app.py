@@ -237,7 +237,7 @@ def _asked(name: str) -> str | None:
 
 
 def _fixable() -> bool:
-    asked = _asked("fixable") or "false"
+    asked = app.current_event.query_string_parameters.get("fixable", "false")
     if asked not in ("true", "false"):
         raise InvalidRequestError("fixable: must be true or false", [Fault("fixable", "must be true or false")])
     return asked == "true"

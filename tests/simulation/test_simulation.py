@@ -14,13 +14,7 @@ ALONE: dict[str, Any] = {"quiet": False, "habits": frozenset()}
 """Without what ``test_people`` and ``test_quiet`` look at."""
 
 
-LATE = pytest.mark.xfail(strict=True, reason="known: a result of a new image is recorded 45 minutes after its scan")
-RESTING = pytest.mark.xfail(
-    strict=True, reason="known: an image whose scan failed rests for a day longer than promised"
-)
-
-
-@pytest.mark.parametrize(("seed", "from_completion"), [(3, False), pytest.param(6, True, marks=LATE)])
+@pytest.mark.parametrize(("seed", "from_completion"), [(3, False), (6, True)])
 def test_no_promise_is_broken_under_faults(seed: int, from_completion: bool) -> None:
     """Throttling, errors, deaths, lost and doubled events: under both readings of the throttle."""
     size = Size(days=6, images=80, repositories=10, from_completion=from_completion)
@@ -29,7 +23,6 @@ def test_no_promise_is_broken_under_faults(seed: int, from_completion: bool) -> 
     assert outcome.deaths > 0
 
 
-@RESTING
 def test_no_promise_is_broken_between_any_two_calls() -> None:
     """Two recorders and a tick at once, in the same repository, and people push there meanwhile."""
     outcome = simulate(Size(days=5, images=40, repositories=4, quiet=False, habits=frozenset()), 3)

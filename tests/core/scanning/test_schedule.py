@@ -76,12 +76,14 @@ def test_an_accepted_start_later_than_the_completion_counts() -> None:
     [
         (0, hours(0.2), Action.WAIT),
         (0, hours(0.25), Action.ASK),
-        (1, hours(0.9), Action.WAIT),
-        (1, hours(1), Action.ASK),
-        (2, hours(1.9), Action.WAIT),
-        (2, hours(2), Action.ASK),
-        (6, hours(6), Action.ASK),
-        (7, hours(12), Action.WAIT),
+        (1, hours(0.4), Action.WAIT),
+        (1, hours(0.5), Action.ASK),
+        (3, hours(0.9), Action.WAIT),
+        (3, hours(1), Action.ASK),
+        (4, hours(1.9), Action.WAIT),
+        (4, hours(2), Action.ASK),
+        (8, hours(6), Action.ASK),
+        (9, hours(12), Action.WAIT),
     ],
 )
 def test_an_unseen_result_is_asked_for_ever_more_rarely(asked: int, since: timedelta, action: Action) -> None:
@@ -351,3 +353,15 @@ def test_trouble_that_passes_is_tried_again_every_quarter_of_an_hour() -> None:
         take_no_result(record, NoResult(DIGEST, NoResultReason.UNAVAILABLE, "timeout"), ScanType.BASIC, now)
         assert record.retry_at == now + READ_REST
         now = record.retry_at
+
+
+def test_a_failure_that_an_archive_had_hidden_rests_no_second_time() -> None:
+    """The image comes back, ECR shows the same failure, and its day counts from when it failed."""
+    record = ManifestRecord(looked_up=True)
+    claim(record, NOW - hours(23))
+    failure = NoResult("sha256:a", NoResultReason.FAILED, "broken")
+    take_no_result(record, failure, ScanType.BASIC, NOW - hours(22.9), ended_at=NOW - hours(22.9))
+    rests_until = record.retry_at
+    record.state, record.looked_up, record.retry_at = ScanState.NEVER_SCANNED, False, None
+    take_no_result(record, failure, ScanType.BASIC, NOW)
+    assert (record.state, record.retry_at) == (ScanState.FAILED, rests_until)

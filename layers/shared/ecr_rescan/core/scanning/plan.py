@@ -18,6 +18,7 @@ from ecr_rescan.core.scanning.schedule import (
     ASK_AFTER,
     LATEST,
     SHARED,
+    UNSEEN_FOR,
     Action,
     decide,
     due_at,
@@ -148,7 +149,7 @@ def _count(plan: Plan, record: ManifestRecord, scan_type: ScanType) -> None:
     # A result that is only not seen yet, as where no events come from, is not overdue; Inspector's is its own to time.
     if is_pending(record) and record.claimed_at is not None:
         if scan_type is ScanType.BASIC:
-            plan.late_at.append(record.claimed_at + ASK_AFTER[1])
+            plan.late_at.append(record.claimed_at + UNSEEN_FOR)
     elif confirmed is not None:
         plan.late_at.append(confirmed + LATEST)
 

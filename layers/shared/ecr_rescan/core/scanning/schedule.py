@@ -24,9 +24,16 @@ next tick and the scan itself, that stays within the promise."""
 LATEST = timedelta(hours=24, minutes=10)
 """The promise: no image's last scan is older, as long as ECR's quotas allow it."""
 
-ASK_AFTER = (timedelta(minutes=15), *(timedelta(hours=hour) for hour in range(1, 7)))
-"""When a result that was not seen is asked for, counted from the start; then every six hours. Hourly at first, so that
-what was asked for in a time of trouble is asked for again within an hour of its end."""
+ASK_AFTER = (
+    *(timedelta(minutes=minutes) for minutes in (15, 30, 45)),
+    *(timedelta(hours=hour) for hour in range(1, 7)),
+)
+"""When a result that was not seen is asked for, counted from the start; then every six hours. At first so often that the
+result of a scan that ran longer than usual is shown in time where no event tells of it; then hourly, so that what was
+asked for in a time of trouble is asked for again within an hour of its end."""
+
+UNSEEN_FOR = timedelta(hours=1)
+"""How long after its start a result may be unseen before the image counts as overdue."""
 
 COOL_DOWNS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """How long a manifest rests after its first, second, and every later scan in a row that failed."""
@@ -212,9 +219,8 @@ def take_no_result(
     record: ManifestRecord, answer: NoResult, scan_type: ScanType, now: datetime, *, ended_at: datetime | None = None
 ) -> None:
     """Note that ECR has no complete result, and when to try again. ``ended_at``: when a scan ended, by an event."""
-    was_hidden, last_basic = is_hidden(record, scan_type), record.basic_at
     if answer.reason is not NoResultReason.UNAVAILABLE:
-        if was_hidden:
+        if is_hidden(record, scan_type):
             # What Inspector said holds no basic scan up.
             record.retry_at = None
         record.looked_up, record.seen_by, record.refusals = True, scan_type, 0
@@ -237,9 +243,6 @@ def take_no_result(
             record.state = ScanState.UNAVAILABLE
     else:
         _rest(record, answer, scan_type, now, ended_at)
-        if was_hidden and last_basic is not None and record.state is ScanState.FAILED:
-            # Under enhanced scanning nothing is started, so it failed before that.
-            record.basic_at, record.retry_at = last_basic, last_basic + COOL_DOWNS[0] + MARGIN
 
 
 def with_reason(reason: NoResultReason, detail: str) -> str:
@@ -292,8 +295,10 @@ def _rest(
         # A start whose answer was lost, and a failure that may well be the one before: another start will tell.
         record.claimed_at, record.retry_at = None, now
         return
-    # A failure has no time of its own; it may be seen long after it, for its event was lost.
-    failed_at = min(now, record.claimed_at + ASK_AFTER[0]) if ended and record.claimed_at else now
+    # A failure has no time of its own, and may be seen long after it: its event was lost, or enhanced scanning or the
+    # archive had hidden it. Without a start of ours it is the one that is known.
+    known_at = record.claimed_at + ASK_AFTER[0] if ended and record.claimed_at else record.basic_at
+    failed_at = min(now, known_at or now)
     if state is ScanState.FAILED:
         # Without an event it may well be the failure before, and the start may never have been sent.
         is_another = ended and (ended_at is not None and ended_at >= (record.claimed_at or now))
