@@ -28,9 +28,9 @@ ASK_AFTER = (
     *(timedelta(minutes=minutes) for minutes in (15, 30, 45)),
     *(timedelta(hours=hour) for hour in range(1, 7)),
 )
-"""When a result that was not seen is asked for, counted from the start; then every six hours. At first so often that the
-result of a scan that ran longer than usual is shown in time where no event tells of it; then hourly, so that what was
-asked for in a time of trouble is asked for again within an hour of its end."""
+"""When a result that was not seen is asked for, counted from the start; then every six hours. So often at first that a
+scan which ran longer than usual is shown in time where no event tells of it; then hourly, so that what was asked for in
+a time of trouble is asked for again within an hour of its end."""
 
 UNSEEN_FOR = timedelta(hours=1)
 """How long after its start a result may be unseen before the image counts as overdue."""
