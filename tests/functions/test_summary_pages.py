@@ -384,6 +384,7 @@ def test_places_are_paged(s3: Any) -> None:
         ("x" * 257, {}),
         ("openssl", {}),
         ("CVE-1", {"limit": "0"}),
+        ("CVE-1", {"fixable": ""}),
         ("CVE-1", {"after": "x"}),
         ("CVE-1", {"format": "csv"}),
     ],
