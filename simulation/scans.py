@@ -224,6 +224,7 @@ class _Excuses:
         ]
         self._windows.sort()
         self._archived = _archived(world)
+        self._unheard = _unheard(world)
         self._rough = [(worker.began, worker.began + RECOVERY) for worker in world.workers if worker.died]
         self._rough += [(one.begin, one.end + RECOVERY) for one in world.troubles.episodes if one.service == "s3"]
 
@@ -238,8 +239,9 @@ class _Excuses:
     def cover(self, span: Span, due: datetime, done: datetime) -> bool:
         """Whether trouble, or one after the other, explains that a scan was so late."""
         limit = due
-        archived = [(begin, end, "", "") for begin, end in self._archived.get((span.place, span.digest), [])]
-        for begin, end, registry, repository in sorted(self._windows + archived):
+        image = span.place, span.digest
+        own = [(*window, "", "") for known in (self._archived, self._unheard) for window in known.get(image, [])]
+        for begin, end, registry, repository in sorted(self._windows + own):
             if begin <= limit and registry in ("", span.place[0]) and repository in ("", span.place[1]):
                 limit = max(limit, end)
         return done <= limit
@@ -275,6 +277,17 @@ def _archived(world: World) -> dict[tuple[Place, str], list[tuple[datetime, date
             windows.append((since, world.size.end))
         for manifest in _scannable(world.truth, digest):
             found.setdefault((place, manifest), []).extend(windows)
+    return found
+
+
+def _unheard(world: World) -> dict[tuple[Place, str], list[tuple[datetime, datetime]]]:
+    """When an image may be unseen to the service, which saw a tag leave it and did not hear of one that came back."""
+    found: dict[tuple[Place, str], list[tuple[datetime, datetime]]] = {}
+    for missed in world.unheard:
+        if not missed.is_scan:
+            for manifest in _scannable(world.truth, missed.digest):
+                window = missed.at, missed.arrived or missed.at + UNHEARD
+                found.setdefault(((OWN, missed.repository), manifest), []).append(window)
     return found
 
 
@@ -328,6 +341,8 @@ def _check_starts(world: World, figures: ScanFigures, excuses: _Excuses) -> list
             continue
         if image in unsure and sent.at - unsure[image] < timedelta(hours=24, minutes=5):
             continue
+        if sent.registry == OWN and _hung_unseen(world, image, sent.at):
+            continue
         figures.refused += 1
         broken.append(Broken("no wasted call", f"refused: {sent.outcome}", sent.at, *image))
     return broken
@@ -343,6 +358,16 @@ def _somebody_else(world: World, registry: str, image: tuple[str, str], at: date
         if lost or late:
             return True
     return False
+
+
+def _hung_unseen(world: World, image: tuple[str, str], at: datetime) -> bool:
+    """Whether a scan that had begun days before still ran, and enhanced scanning's result has hidden it since."""
+    return any(
+        step.began < began and ended <= at < step.at
+        for step in world.truth.histories[OWN, image[0]].steps
+        if isinstance(step, Scanned) and step.digest == image[1] and step.at - step.began > timedelta(days=1)
+        for began, ended in world.troubles.enhanced
+    )
 
 
 def _check_finds(world: World, figures: ScanFigures) -> list[Broken]:
