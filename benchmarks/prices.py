@@ -31,7 +31,7 @@ METRIC = 0.30
 METRICS = 8
 """Custom metrics that StartScan writes; one stays silent while nothing goes wrong."""
 ALARM_METRIC = 0.10
-ALARM_METRICS = 13
+ALARM_METRICS = 14
 """Metrics that alarms look at, which is what CloudWatch counts."""
 API_REQUEST = 3.50e-6
 

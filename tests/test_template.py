@@ -87,7 +87,7 @@ MAY_TOUCH = {
     },
     "Findings": {
         "s3:ListBucket": {BUCKET},
-        "s3:GetObject": keys("configs/*", "tokens/*", "findings/*", "signals/*"),
+        "s3:GetObject": keys("configs/*", "tokens/*", "accounts/*", "findings/*", "signals/*"),
         "s3:PutObject": MARKS,
     },
 }

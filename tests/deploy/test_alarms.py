@@ -62,6 +62,7 @@ def printed() -> tuple[dict[str, Any], ...]:
         running.push("team/app", "1")
         running.post("team/app", "1", [basic("CVE-2026-1")])
         added = running.add("team/*")
+        assert running.feed(added).status == 503
         running.cycle(2)
         assert running.feed(added, token="wrong").status == 401
         assert running.api(summary, "GET", "/metrics").status == 401
@@ -246,11 +247,27 @@ def test_refused_tokens_are_counted_from_the_lines_that_are_logged() -> None:
     assert set(TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"]) <= {"DEBUG", "INFO"}
 
 
+def test_feeds_that_are_not_ready_are_no_errors() -> None:
+    """The alarm takes off the errors that it looks at just what the function logs of such a feed, in the same time."""
+    counting = FILTERS["FeedsNotReady"]
+    assert counting["LogGroupName"] == {"Ref": "FindingsLogs"}
+    assert counting["FilterPattern"] == "{ $.not_ready = * }"
+    assert [line["level"] for line in printed() if "not_ready" in line] == ["INFO"]
+    (unready,) = [line for line in printed() if line.get("status") == 503]
+    assert (unready["route"], unready["service"]) == ("/findings/{id}", STACK)
+    whole, *parts = ALARMS["ApiErrorsAlarm"]["Metrics"]
+    assert whole["Expression"] == "answered - FILL(notready, 0)"
+    assert whole.get("ReturnData", True)
+    assert [part["Id"] for part in parts] == ["answered", "notready"]
+    assert [part["MetricStat"]["Metric"]["MetricName"] for part in parts] == ["5XXError", "FeedsNotReady"]
+    assert {(part["MetricStat"]["Stat"], part["ReturnData"]) for part in parts} == {("Sum", False)}
+
+
 def test_metrics_and_alarms_stay_cheap() -> None:
-    """At most ten custom metrics ($0.30 a month each), and alarms ($0.10 a metric) for little more than a dollar."""
-    assert len(counted()) <= 10
+    """At most eleven custom metrics ($0.30 a month each), and alarms ($0.10 a metric) for little more than a dollar."""
+    assert len(counted()) <= 11
     looked_at = sum(len(metrics(alarm)) for alarm in ALARMS.values())
-    assert looked_at == prices.ALARM_METRICS <= 13, "the cost model counts what CloudWatch bills"
+    assert looked_at == prices.ALARM_METRICS <= 14, "the cost model counts what CloudWatch bills"
     page = (PROJECT / "docs" / "cost.md").read_text(encoding="utf-8")
     assert f"| custom metrics | {len(counted())} (" in page
     assert f"| alarms | {len(ALARMS)}, over {looked_at} metrics |" in page

@@ -60,10 +60,10 @@ def cloud() -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def added(cloud: Deployed) -> dict[str, Any]:
-    """A configuration, with one image scanned."""
+    """A configuration, with one image scanned; and ``nothing``: one of which a listing shows that nothing matches."""
     cloud.push("team/app", "1")
     cloud.post("team/app", "1", [basic("CVE-2026-1")])
-    found = cloud.add("team/*")
+    found = {**cloud.add("team/*"), "nothing": cloud.add("none-*")}
     cloud.cycle(3)
     return found
 
@@ -177,10 +177,10 @@ def use_summary(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
 
 
 def use_findings(cloud: Deployed, added: dict[str, Any]) -> list[Reply]:
-    """The feed."""
+    """The feed, of something and of nothing."""
     cloud.become("Findings")
     cloud.restart()
-    return [cloud.feed(added)]
+    return [cloud.feed(added), cloud.feed(added["nothing"])]
 
 
 NUMBERS = itertools.count()

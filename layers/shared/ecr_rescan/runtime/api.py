@@ -313,7 +313,10 @@ def _answer(error: EcrRescanError, event: APIGatewayProxyEvent) -> Response[str]
     if isinstance(error, QuotaExceededError):
         # A metric filter of the template counts these.
         logger.warning("refused by a quota", quota=error.quota)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, NotReadyError):
+        # A metric filter of the template counts these, so that the alarm on errors can leave them out.
+        logger.info("not ready yet", not_ready=error.reason)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("a request could not be answered", exc_info=error)
     headers = {}
     if isinstance(error, NotReadyError):

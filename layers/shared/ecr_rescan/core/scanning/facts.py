@@ -168,8 +168,12 @@ def is_unavailable(answer: ScanResult | NoResult) -> bool:
 
 
 def unconfirmed(ledger: Ledger) -> dict[str, str]:
-    """The manifests whose newest scan gave no result → their state; or that none is to be expected."""
-    states = {digest: record.state.value for digest, record in ledger.manifests.items() if record.state in UNCONFIRMED}
+    """The manifests whose newest scan gave no result → their state and ECR's words; or that none is to be expected."""
+    states = {
+        digest: ": ".join(filter(None, (record.state.value, record.reason)))
+        for digest, record in ledger.manifests.items()
+        if record.state in UNCONFIRMED
+    }
     left_out = [
         digest
         for digest, record in ledger.manifests.items()

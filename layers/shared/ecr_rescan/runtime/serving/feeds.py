@@ -20,7 +20,9 @@ from ecr_rescan.core.conditional import entity_tag
 from ecr_rescan.core.configuration import ScanConfiguration
 from ecr_rescan.core.errors import DocumentError, NotFoundError, NotReadyError, StoreError, UnauthorizedError
 from ecr_rescan.core.naming import names
+from ecr_rescan.core.patterns import is_exact
 from ecr_rescan.core.releases import last_end
+from ecr_rescan.core.scanning.account import Account
 from ecr_rescan.core.signals.known import Signals
 from ecr_rescan.core.telling.feed_filters import FORM, FeedFilters
 from ecr_rescan.core.tokens import Presented
@@ -39,12 +41,14 @@ _UNREAD = "unread: "
 class FeedState:
     """Everything that decides what a feed says on a day (UTC), known without reading a findings document.
 
-    ``etags``: of the findings documents, by key. ``changed_at``: when any of it last changed.
+    ``etags``: of the findings documents, by key. ``nothing_matches``: there are none, since a complete listing has no
+    repository for them. ``changed_at``: when any of it last changed.
     """
 
     configuration: ScanConfiguration
     version: str
     etags: dict[str, str]
+    nothing_matches: bool
     changed_at: datetime
     on: date
     signals: Signals
@@ -60,7 +64,8 @@ class FeedState:
         documents = [part for pair in sorted(self.etags.items()) for part in pair]
         # Whatever is said of a source's age stays the same all day.
         signals = (self.signals.version, self.signals.line(self.on), last_end(self.on).isoformat())
-        return entity_tag(FORM, self.version, filters.query, self_url, repr(active), *signals, *documents)
+        known = (repr(active), repr(self.nothing_matches), *signals, *documents)
+        return entity_tag(FORM, self.version, filters.query, self_url, *known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +127,29 @@ class FeedService:
             if place is not None and names(configuration, place):
                 etags[item.key] = item.etag
                 changed.append(item.last_modified)
-        return FeedState(configuration, version, etags, max(changed), now.date(), signals)
+        nothing_matches = not etags and self._nothing_matches(configuration)
+        return FeedState(configuration, version, etags, nothing_matches, max(changed), now.date(), signals)
+
+    def _nothing_matches(self, configuration: ScanConfiguration) -> bool:
+        """Whether a listing of the whole registry, made for this selection, shows that there is nothing to select."""
+        if all(map(is_exact, configuration.repository)):
+            # Nothing is listed for these; one that is missing is a problem, and looked for.
+            return False
+        place = configuration.registry, configuration.region
+        key = keys.account_key(*place)
+        stored = self._documents.get(key)
+        if stored is None:
+            return False
+        account = Account.from_json(key, stored.body)
+        if account.repositories_at is None or account.repositories_at < configuration.selected_since:
+            return False
+        return not any(names(configuration, (*place, repository)) for repository in account.repositories)
 
     def render(self, state: FeedState, filters: FeedFilters, self_url: str) -> tuple[str, FeedState]:
         """The feed, and the state that it was made from: a document may have changed since the listing.
 
         Raises:
-            NotReadyError: no image has had a result yet, and one may, so that an empty feed would look clean.
+            NotReadyError: not everything was looked at yet, and nothing has a result: an empty feed would look clean.
         """
         # Here, because what a reader has already is answered without feedgen, which takes its time to import.
         from ecr_rescan.core.telling.feed import FeedSource, render_feed
@@ -136,7 +157,7 @@ class FeedService:
         configuration = state.configuration
         with uncollected(keeping=True):
             documents, etags, unreadable = self._read(state.etags)
-            covered = coverage(configuration, documents, on=state.on)
+            covered = coverage(configuration, documents, on=state.on, nothing_matches=state.nothing_matches)
             if not covered.is_ready or (unreadable and not covered.answerable):
                 lost = f" {unreadable} findings documents could not be read." if unreadable else ""
                 raise NotReadyError(covered.why_not_ready(configuration) + lost, _TICK_SECONDS)
